@@ -1,0 +1,76 @@
+/*
+ * base.h - what every module includes: PETSc, its version shim, assertions, and how a run fails
+ *
+ * A run that fails prints exactly one line from one rank,
+ *   gradus: error: <file[:line]>: <key or dataset>: <what> (<hint>)
+ * and every rank leaves with the same exit code (DESIGN.md, section 2).  So that this holds,
+ *   - main.c installs base_error_handler(), which keeps the first message and prints nothing;
+ *   - a condition that all ranks of a communicator see alike is raised with base_fail();
+ *   - what one rank alone may see (a bad cell in its part of a file, a failed write) is kept
+ *     by it and brought to base_agree() at the end of the phase, where all ranks call.
+ * main.c prints the message and maps the error code to the exit code by base_exit_code().
+ */
+#ifndef BASE_H
+#define BASE_H
+
+#include <petscsys.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#if PETSC_VERSION_LT(3, 19, 0)
+#define PETSC_SUCCESS 0
+#endif
+
+/* BASE_ASSERT(cond, comm, format, ...) - an invariant of our own code; checked in
+ * `make DEBUG=1` and `make SAN=1`, nothing otherwise.  PetscAssert() will not do: it
+ * follows how PETSc was built, and distributed packages are built without debug. */
+#ifdef BASE_DEBUG
+#define BASE_ASSERT(cond, comm, ...) PetscCheck(cond, comm, PETSC_ERR_PLIB, __VA_ARGS__)
+#else
+#define BASE_ASSERT(cond, comm, ...) ((void)0)
+#endif
+
+/* Exit codes (DESIGN.md, section 2). */
+enum {
+  BASE_EXIT_DONE = 0,
+  BASE_EXIT_INTERNAL = 1,
+  BASE_EXIT_OPTION = 2,
+  BASE_EXIT_INPUT = 3,
+  BASE_EXIT_OUTPUT = 4,
+  BASE_EXIT_MEMORY = 5,
+  BASE_EXIT_NUMERIC = 6,
+  BASE_EXIT_STOPPED = 85
+};
+
+enum { BASE_MESSAGE_SIZE = 1024 }; /* bytes of the longest error message, with its final 0 */
+
+/* base_error - the PetscErrorCode that leads to an exit code; not one of PETSc's own */
+#define BASE_ERROR(exit_code) ((PetscErrorCode)(1000 + (exit_code)))
+
+/* base_fail(comm, exit_code, format, ...) - leave the function with an error that every rank
+ * of comm raises alike.  The message is "<file[:line]>: <key or dataset>: <what> (<hint>)". */
+#define base_fail(comm, exit_code, ...) SETERRQ(comm, BASE_ERROR(exit_code), __VA_ARGS__)
+
+/* base_agree - raise on every rank what any rank has found
+ *
+ * In      exit_code  0 if this rank found nothing, else one of BASE_EXIT_*
+ *         message    this rank's message; not read if exit_code is 0
+ * Errors  BASE_ERROR(exit code of the lowest rank that has one), with that rank's message
+ * Collective on comm. */
+PetscErrorCode base_agree(MPI_Comm comm, int exit_code, const char message[]);
+
+/* base_error_handler - a PETSc error handler that keeps the first message and is silent */
+PetscErrorCode base_error_handler(MPI_Comm comm, int line, const char *function, const char *file,
+                                  PetscErrorCode code, PetscErrorType type, const char *message,
+                                  void *context);
+
+/* base_error_message - what base_error_handler() kept, or "" */
+const char *base_error_message(void);
+
+/* base_error_forget - start afresh after an error that was dealt with */
+void base_error_forget(void);
+
+/* base_exit_code - the exit code for an error code; BASE_EXIT_INTERNAL if it says nothing else */
+int base_exit_code(PetscErrorCode code);
+
+#endif

@@ -1,0 +1,159 @@
+/*
+ * model.h - what a model can do: parameters, a step, events, and what is observed of them
+ *
+ * A model is a table of functions chosen by name (-model epidemic).  simulate, estimate and infer
+ * know models through this header alone; none of them asks for the type.  Nothing in a model asks
+ * for the number of tangents: zero directions is the plain simulation.
+ *
+ * Life cycle, each call Collective on the communicator:
+ *   model_create       the parameters and observables in force are known, mistakes are noted
+ *   model_set_up       memory for one world
+ *   { model_begin, model_step 0, 1, .., n_step - 1 }   one run; repeated
+ *   model_destroy
+ *
+ * What is observed are events of agents (an infection, an onset, ...), each at a real-valued time
+ * with tangents.  A model tells them to a record, which adds them to rows (area or (area, group))
+ * and times as counts averaged over one step, so that they are smooth in the time:
+ *   C(t) = sum of clip((t - time)/dt, 0, 1).
+ * Observables are sums of such counts per step, or of their running totals (model_observable).
+ */
+#ifndef MODEL_H
+#define MODEL_H
+
+#include "gradus/dual.h"
+#include "gradus/options.h"
+#include "gradus/rng.h"
+#include "gradus/world.h"
+
+enum {
+  MODEL_NAME_SIZE = 64,
+  MODEL_MAX_PARAMETERS = 64,
+  MODEL_MAX_OBSERVABLES = 8,
+  MODEL_MAX_FLOWS = 4,
+  MODEL_MAX_SETS = 8
+};
+
+/* How a parameter is made unconstrained: by its bounds, which are open and may be infinite. */
+typedef enum model_transform {
+  MODEL_IDENTITY, /* (-inf, inf)     u = x */
+  MODEL_LOG,      /* (lower, inf)    u = log(x - lower) */
+  MODEL_LOGIT     /* (lower, upper)  u = log((x - lower)/(upper - x)) */
+} model_transform;
+
+typedef struct model_parameter {
+  char name[MODEL_NAME_SIZE];
+  char units[16];
+  char description[160];
+  double value;        /* default, or what parameters_<name> gives */
+  double lower, upper; /* open interval of what is allowed, except that a rate may be exactly its
+                          lower bound when it is not free */
+  bool can_be_lower;   /* value == lower is allowed (a rate of 0) */
+  bool can_be_free;    /* differentiable in the model as the options set it */
+} model_parameter;
+
+model_transform model_parameter_transform(const model_parameter *p);
+const char *model_transform_name(model_transform t); /* "identity", "log", "logit" */
+
+/* An observable at time t_n is flow[plus] - flow[minus] (minus < 0: none) of the step that ends
+ * there, or, if is_total, the running total of that including what was before time 0. */
+typedef struct model_observable {
+  char name[MODEL_NAME_SIZE];
+  char units[16];
+  char description[160];
+  int plus, minus;
+  bool is_total;
+} model_observable;
+
+/* A record of one run: for each set of rows, counts per row, time and flow, with tangents.
+ *   val[set][(row*n_time + n)*n_flow + flow], der[set][(...)*width + j]
+ * Column n = 0 holds everything up to time 0.  Owned by simulate. */
+typedef struct model_record {
+  int n_set, n_flow, width;
+  PetscInt n_time; /* n_step + 1 */
+  double dt;       /* day */
+  PetscInt n_row[MODEL_MAX_SETS];
+  const int32_t *row[MODEL_MAX_SETS]; /* [n] row of each agent; borrowed from world_groups */
+  double *val[MODEL_MAX_SETS];
+  double *der[MODEL_MAX_SETS];
+} model_record;
+
+/* model_record_event - agent i has an event of this flow at `time`, tangents dtime[width]
+ *
+ * Adds phi = m - time/dt at m = ceil(time/dt) and 1 - phi at m + 1; all of it at 0 if m < 0.
+ * Events after the end are dropped.  Not collective. */
+void model_record_event(model_record *r, int flow, PetscInt i, double time, const double *dtime);
+
+typedef struct model model;
+
+/* The methods of a type; NULL where marked optional. */
+typedef struct model_ops {
+  PetscErrorCode (*set_up)(model *, world *);
+  PetscErrorCode (*begin)(model *, const dual theta[], int width, rng_key, model_record *);
+  PetscErrorCode (*step)(model *, PetscInt step);
+  PetscErrorCode (*event_history)(model *, const dual theta[], int width, double until,
+                                  dual *log_likelihood); /* optional */
+  int64_t (*bytes)(const model *, int width);            /* on this rank, state and tangents */
+  PetscErrorCode (*destroy)(model *);
+} model_ops;
+
+struct model {
+  const model_ops *ops; /* static table of the type */
+  void *data;           /* owned by the type */
+  MPI_Comm comm;        /* borrowed from the world after set_up */
+  char type[MODEL_NAME_SIZE];
+  double dt;       /* day */
+  PetscInt n_step; /* days/dt, rounded up */
+  int n_parameter;
+  model_parameter parameter[MODEL_MAX_PARAMETERS];
+  int n_observable;
+  model_observable observable[MODEL_MAX_OBSERVABLES];
+  int n_flow;
+  bool is_continuous;          /* no hazard can stop abruptly: `pathwise` is unbiased */
+  char discontinuity[160];     /* where it can, for messages; "" if continuous */
+  bool has_event_history;
+};
+
+/* model_register - make a type selectable by name
+ *
+ * In      create  fills ops, data, parameters and observables from options and names, noting
+ *                 mistakes with options_mistake()
+ * Errors  PETSC_ERR_ARG_WRONG if the name is taken
+ * Not collective. */
+typedef PetscErrorCode (*model_create_function)(model *m, options *o, const world_names *names);
+PetscErrorCode model_register(const char name[], model_create_function create);
+
+/* model_create - the model that -model names, with parameters_* read and checked
+ *
+ * Mistakes are noted in o (unknown parameter, out of range); options_check() raises them.
+ * Collective. */
+PetscErrorCode model_create(options *o, const world_names *names, model **m);
+PetscErrorCode model_set_up(model *m, world *w);
+PetscErrorCode model_destroy(model **m);
+
+/* model_find_parameter - index by name, or -1.  Not collective. */
+int model_find_parameter(const model *m, const char name[]);
+int model_find_observable(const model *m, const char name[]);
+
+/* model_begin - start a run
+ *
+ * In      theta   [n_parameter], each inside its bounds; tangents beyond `width` are 0
+ *         width   0, 4, 8 or 16: tangents carried by the agents (dual_width())
+ *         key     seed and replicate
+ * In/out  record  zeroed, of this width; the model writes to it until the run ends
+ * Collective.  The result does not depend on the number of ranks. */
+PetscErrorCode model_begin(model *m, const dual theta[], int width, rng_key key,
+                           model_record *record);
+
+/* model_step - advance from step*dt to (step + 1)*dt.  Collective. */
+PetscErrorCode model_step(model *m, PetscInt step);
+
+/* model_event_history - log likelihood of individually observed infections and removals
+ *
+ * In      until  end of observation [day]
+ * Out     log_likelihood  sum of log lambda_i at infections minus the integrated hazards, exact
+ * Errors  BASE_EXIT_NUMERIC if an observed infection has no hazard
+ * Collective; the same bits on any number of ranks.  Source  src/model/README.md */
+PetscErrorCode model_event_history(model *m, const dual theta[], int width, double until,
+                                   dual *log_likelihood);
+
+#endif

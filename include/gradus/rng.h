@@ -1,0 +1,61 @@
+/*
+ * rng.h - random numbers as a function of (seed, purpose, agent, step, replicate, draw)
+ *
+ * Random123's Philox4x32-10.  There is no state: the same arguments give the same number on
+ * whatever rank asks, in whatever order.  Layout, stated here once:
+ *
+ *   key      {seed bits 0..31, seed bits 32..63}
+ *   counter  {agent bits 0..31,
+ *             agent bits 32..47 | purpose << 16,
+ *             step,
+ *             draw bits 0..7 | replicate << 8}
+ *
+ * 0 <= agent < 2^48, 0 <= purpose < 2^16, 0 <= step < 2^32, 0 <= replicate < 2^24, 0 <= draw < 256.
+ * Bits beyond these ranges are dropped.  One block gives two uniforms, of words {0, 1} and of
+ * words {2, 3}, low word first; the second is used only by rng_uniform_pair().  A uniform is
+ * (n + 1/2) 2^-52, where n is the upper 52 of its 64 bits: exact, symmetric about 1/2, and in
+ * [2^-53, 1 - 2^-53].  (With 53 bits the largest would round to 1.)
+ */
+#ifndef RNG_H
+#define RNG_H
+
+#include "gradus/base.h"
+
+/* What a number is for.  Append only: an inserted line would change every result. */
+typedef enum rng_purpose {
+  RNG_THRESHOLD,    /* Exp(1) threshold of infection, one an agent and replicate */
+  RNG_ONSET,        /* delay from infection to onset of symptoms */
+  RNG_INITIAL_CASE, /* who is infected at the start */
+  RNG_POSTERIOR,    /* samples written to posterior.h5 */
+  RNG_QMC_SHIFT,    /* random shift of quasi-random base samples */
+  RNG_SYNTHETIC,    /* attributes of a synthetic world */
+  RNG_NOISE,        /* observation noise of a posterior predictive */
+  RNG_TEST          /* tests */
+} rng_purpose;
+
+/* Who draws: everything but the purpose's own index. */
+typedef struct rng_key {
+  uint64_t seed;
+  uint32_t replicate;
+} rng_key;
+
+/* rng_block - Philox4x32-10 itself: 128 bits from a key and a counter.  Not collective.
+ *
+ * Source  Salmon, Moraes, Dror, Shaw: Parallel random numbers: as easy as 1, 2, 3 (2011) */
+void rng_block(const uint32_t key[2], const uint32_t counter[4], uint32_t out[4]);
+
+/* rng_uniform - uniform in the open interval (0, 1).  Not collective. */
+double rng_uniform(rng_key key, rng_purpose purpose, int64_t agent, uint32_t step, uint32_t draw);
+
+/* rng_uniform_pair - two independent uniforms from one block.  Not collective. */
+void rng_uniform_pair(rng_key key, rng_purpose purpose, int64_t agent, uint32_t step, uint32_t draw,
+                      double u[2]);
+
+/* rng_exponential - Exp(1), -log(1 - u).  Not collective. */
+double rng_exponential(rng_key key, rng_purpose purpose, int64_t agent, uint32_t step,
+                       uint32_t draw);
+
+/* rng_normal - standard normal, by the inverse distribution function.  Not collective. */
+double rng_normal(rng_key key, rng_purpose purpose, int64_t agent, uint32_t step, uint32_t draw);
+
+#endif

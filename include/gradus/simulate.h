@@ -1,0 +1,68 @@
+/*
+ * simulate.h - the time loop, and what comes out of it
+ */
+#ifndef SIMULATE_H
+#define SIMULATE_H
+
+#include "gradus/model.h"
+#include "gradus/progress.h"
+
+/* One set of groups of a trajectory.
+ *   val[((g - first)*n_observable + o)*n_time + n]    observable o of group g at time n*dt
+ *   der[(...)*width + j]                              its tangent in direction j */
+typedef struct trajectory_set {
+  int64_t n_group, first, last; /* groups [first, last) are on this rank */
+  double *val;                  /* owned */
+  double *der;                  /* owned; NULL if width is 0 */
+} trajectory_set;
+
+/* What a run gives: set 0 is the whole population (one group, on every rank of the world),
+ * set s the groups of -by's s-th word. */
+typedef struct trajectory {
+  int n_set, n_observable, width; /* width: number of tangents, any */
+  PetscInt n_time;
+  trajectory_set set[MODEL_MAX_SETS];
+} trajectory;
+
+typedef struct simulate {
+  world *w; /* borrowed */
+  model *m; /* borrowed */
+  int n_set;
+  bool everywhere; /* groups of all sets are wanted on every rank */
+  world_groups *groups[MODEL_MAX_SETS]; /* owned; [0] is everybody */
+  model_record record;                  /* owned; of the width last used */
+  double agent_steps;                   /* so far, over the ranks of the world */
+} simulate;
+
+/* simulate_create - groups and memory for runs of this model on this world
+ *
+ * In      n_by, by    attributes (or "area") to report by
+ *         everywhere  all groups on every rank (for a loss), else a block of them on each
+ * Collective on the world's communicator. */
+PetscErrorCode simulate_create(world *w, model *m, int n_by, const char *const by[],
+                               bool everywhere, simulate **s);
+PetscErrorCode simulate_destroy(simulate **s);
+
+/* simulate_trajectory_create - an empty trajectory of the right shape with `width` tangents */
+PetscErrorCode simulate_trajectory_create(const simulate *s, int width, trajectory *y);
+PetscErrorCode simulate_trajectory_destroy(trajectory *y);
+
+/* simulate_run - one run from time 0 to the end
+ *
+ * In      theta        [n_parameter] duals
+ *         n_direction  tangents wanted, 0..DUAL_MAX
+ *         key          seed and replicate
+ * In/out  y            of width >= at + n_direction; tangents go to columns at..at+n_direction-1
+ * Errors  BASE_EXIT_NUMERIC if a value or tangent is not finite, naming observable and time
+ * Collective on the world's communicator; the same bits on any number of ranks. */
+PetscErrorCode simulate_run(simulate *s, const dual theta[], int n_direction, rng_key key, int at,
+                            trajectory *y);
+
+/* Sizes, for loops over everything in a set. */
+static inline size_t trajectory_cells(const trajectory *y, int set)
+{
+  return (size_t)(y->set[set].last - y->set[set].first) * (size_t)y->n_observable *
+         (size_t)y->n_time;
+}
+
+#endif

@@ -1,0 +1,167 @@
+/*
+ * world.h - agents, areas and venues of this rank, and the exchange between ranks
+ *
+ * Areas are assigned whole to ranks (partition.h).  An agent lives on its area's rank and never
+ * moves.  A venue lives on the rank of its area: the lowest area of its members.
+ *
+ * Canonical order, the same on any number of ranks and with any partitioner:
+ *   areas    by name (numerically if all names are integers, else bytewise), 0 <= a < n_area
+ *   agents   by area, then first venue of the kind that is a home (none last), then row of the
+ *            source; an agent's global id `gid` is its place in this order, so agents of area a are
+ *            area_ptr[a] <= gid < area_ptr[a + 1].  The home is the kind named "household"; else
+ *            "house"; else the first kind.
+ *   kinds    by name
+ *   venues   of a kind by area, then by id as areas are
+ *
+ * A *site* is a pair (venue, area) with at least one member: the place where members' contributions
+ * are summed, in agent order, before they travel.  The partial sums of a venue are gathered at its
+ * owner, added in area order, and the total returns to each of its sites: world_exchange().  No sum
+ * is ever made in the order of arrival, so the totals do not know the ranks.
+ *
+ * Memory of a rank: world_count() says what it takes here: 8 bytes an agent, 4 bytes a membership
+ * slot, 8 bytes a numeric or 4 bytes a labelled attribute, plus 13 bytes a site.  Replicated on each
+ * rank: 12 bytes an area, 16 more with coordinates, and the areas' names.  Nothing has the size of
+ * all agents on one rank.
+ *
+ * The struct is public because kernels index it; outside src/world/ it is read-only.
+ */
+#ifndef WORLD_H
+#define WORLD_H
+
+#include "gradus/base.h"
+#include "gradus/h5.h"
+#include "gradus/options.h"
+#include "gradus/partition.h"
+
+enum { WORLD_NAME_SIZE = 64, WORLD_MAX_KINDS = 32 };
+
+/* An attribute is numbers (NAN = missing) or labels (-1 = missing). */
+typedef struct world_attribute {
+  char name[WORLD_NAME_SIZE];
+  bool is_label;
+  int n_label;                    /* 0 for numbers; replicated */
+  char (*label)[WORLD_NAME_SIZE]; /* [n_label] sorted as areas are; owned */
+  double *number;                 /* [n] owned; NULL for labels */
+  int32_t *code;                  /* [n] index into label; owned; NULL for numbers */
+} world_attribute;
+
+typedef struct world_kind {
+  char name[WORLD_NAME_SIZE]; /* "household" */
+  int64_t n_venue;            /* over all ranks */
+  int n_slot;                 /* memberships an agent can have in this kind */
+  int32_t *site;              /* [n][n_slot] site of the membership, -1 for none; owned */
+} world_kind;
+
+typedef struct world {
+  MPI_Comm comm;       /* duplicate, owned: the ranks that hold one whole world */
+  int64_t n_global;    /* agents over all ranks */
+  PetscInt n;          /* agents here */
+  int64_t *gid;        /* [n] ascending; owned */
+  int64_t n_area;      /* over all ranks */
+  char (*area_name)[WORLD_NAME_SIZE]; /* [n_area] replicated, owned */
+  int64_t *area_ptr;   /* [n_area + 1] first gid of each area; replicated, owned */
+  PetscMPIInt *owner;  /* [n_area] rank of each area; replicated, owned */
+  bool has_coordinates;
+  double *area_x, *area_y; /* [n_area] metres; replicated, owned; NULL without coordinates */
+  PetscInt n_local_area;
+  int64_t *local_area;      /* [n_local_area] global index, ascending; owned */
+  PetscInt *local_area_ptr; /* [n_local_area + 1] first local agent; owned */
+  int n_kind;
+  world_kind kind[WORLD_MAX_KINDS];
+  int n_attribute;
+  world_attribute *attribute; /* [n_attribute] in order of name; owned */
+  PetscInt n_site;      /* sites of this rank, all kinds, ascending by (kind, venue, area) */
+  uint8_t *site_kind;   /* [n_site] owned */
+  int64_t *site_venue;  /* [n_site] venue of its kind, 0 <= venue < n_venue; owned */
+  int32_t *site_size;   /* [n_site] members of the whole venue (of all areas and ranks); owned */
+  char source_digest[65]; /* SHA-256 of the table the world was made from; "" if synthetic */
+  struct world_exchange *exchange; /* opaque, owned */
+} world;
+
+/* What a world's file offers, known without reading the agents. */
+typedef struct world_names {
+  int n_kind, n_attribute;
+  char kind[WORLD_MAX_KINDS][WORLD_NAME_SIZE];           /* sorted */
+  char attribute[WORLD_MAX_KINDS * 4][WORLD_NAME_SIZE];  /* sorted; "area" is not among them */
+  int64_t n_agent; /* -1 if it is not known yet (CSV) */
+} world_names;
+
+/* world_peek - names of kinds and attributes of a world file, CSV table or "synthetic:N"
+ *
+ * Cheap: reads a header line or the names in an HDF5 file.
+ * Errors  BASE_EXIT_INPUT
+ * Collective on comm. */
+PetscErrorCode world_peek(MPI_Comm comm, const char source[], world_names *names);
+
+/* world_load - build the world that `source` names, on the ranks of comm
+ *
+ * In      source  world.h5, a table of persons (*.csv), or "synthetic:N" (world_build.c says what)
+ *         o       partition, area_size, test_rank_order_sums
+ * Out     w       agents of this rank's areas; destroy with world_destroy()
+ * Errors  BASE_EXIT_INPUT: missing, damaged, or wrong; a bad cell names file, line and column
+ * Collective on comm.
+ * Cost    memory O(n_global / ranks + n_area) on each rank, also while reading */
+PetscErrorCode world_load(MPI_Comm comm, const char source[], const options *o, world **w);
+PetscErrorCode world_destroy(world **w);
+
+/* world_write - the world as world.h5 (DESIGN.md, section 3); same bytes on any number of ranks.
+ * Collective on the world's communicator. */
+PetscErrorCode world_write(const world *w, const options *o, const char path[]);
+
+/* world_exchange - turn partial sums at sites into totals of their venues
+ *
+ * In/out  val  [n_site]         in: sum over local members of the site; out: over all members
+ *         der  [n_site][width]  the same for each tangent; NULL if width is 0
+ * Adds in area order.  Venues with one site cost nothing.
+ * Collective on the world's communicator; allocates only when width is first used. */
+PetscErrorCode world_exchange(world *w, int width, double *val, double *der);
+
+/* world_find_attribute - by name, or NULL; "area" is not an attribute.  Not collective. */
+const world_attribute *world_find_attribute(const world *w, const char name[]);
+
+/* Groups: a partition of the agents by area or by the value of an attribute. */
+typedef struct world_groups {
+  char by[WORLD_NAME_SIZE];
+  int64_t n_group;                /* over all ranks */
+  char (*name)[WORLD_NAME_SIZE];  /* [n_group] replicated, owned; "none" last for missing values */
+  PetscInt n_row;                 /* pairs (local area, group) with an agent, by area, then group */
+  int64_t *row_area, *row_group;  /* [n_row] global indices; owned */
+  int32_t *row;                   /* [n] row of each agent; owned */
+  struct world_groups_plan *plan; /* who sends which row where; opaque, owned; NULL on one rank */
+} world_groups;
+
+/* world_groups_create - by "area", an attribute's labels, or its whole numbers; by NULL or ""
+ * makes one group of all, rows = local areas
+ *
+ * Errors  BASE_EXIT_INPUT if an attribute has numbers that are not whole or over 65,536 groups
+ * Collective on the world's communicator. */
+PetscErrorCode world_groups_create(const world *w, const char by[], world_groups **g);
+PetscErrorCode world_groups_destroy(world_groups **g);
+
+/* world_groups_sum - sum rows into groups, adding the areas of each group in global order
+ *
+ * In      row   [n_row][n_column] this rank's partial sums
+ * Out     sum   [last - first][n_column] groups of this rank's block; or, if everywhere, all groups
+ *               [n_group][n_column] on every rank
+ *         A rank's block is [n_group * rank / size, n_group * (rank + 1) / size).
+ * Collective on the world's communicator.  Same bits on any number of ranks. */
+PetscErrorCode world_groups_sum(const world *w, const world_groups *g, PetscInt n_column,
+                                const double *row, bool everywhere, double *sum);
+
+/* What this rank holds and sends: for reports, plans and tests. */
+typedef struct world_counts {
+  int64_t n_agent, n_area, n_site;
+  int64_t n_site_sent;     /* partial sums that leave this rank in one exchange */
+  int64_t n_site_received; /* partial sums of other ranks that this rank adds */
+  int64_t n_neighbour;     /* ranks it sends to */
+  int64_t bytes;           /* of the world's arrays here */
+} world_counts;
+void world_count(const world *w, world_counts *c);
+
+/* world_graph_create - the graph of areas (partition.h) of a world; src/world/README.md, section 5,
+ * says what the weight of an edge is.  The world must outlive it.
+ * Collective on the world's communicator. */
+PetscErrorCode world_graph_create(const world *w, partition_graph **graph);
+PetscErrorCode world_graph_destroy(partition_graph **graph);
+
+#endif

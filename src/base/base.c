@@ -1,0 +1,62 @@
+/*
+ * base.c - one message, one exit code, from every rank
+ */
+#include "gradus/base.h"
+
+#include <string.h>
+
+static char first_message[BASE_MESSAGE_SIZE];
+
+PetscErrorCode base_error_handler(MPI_Comm comm, int line, const char *function, const char *file,
+                                  PetscErrorCode code, PetscErrorType type, const char *message,
+                                  void *context)
+{
+  (void)comm, (void)context;
+  if (type == PETSC_ERROR_INITIAL && !first_message[0]) {
+    if (code > BASE_ERROR(0))
+      snprintf(first_message, sizeof first_message, "%s", message ? message : "");
+    else
+      snprintf(first_message, sizeof first_message, "%s:%d: %s: %s", file ? file : "?", line,
+               function ? function : "?", message && message[0] ? message : "error in a library");
+  }
+  return code;
+}
+
+const char *base_error_message(void)
+{
+  return first_message;
+}
+
+void base_error_forget(void)
+{
+  first_message[0] = '\0';
+}
+
+int base_exit_code(PetscErrorCode code)
+{
+  int given = (int)code - (int)BASE_ERROR(0);
+
+  if (!code) return BASE_EXIT_DONE;
+  if (given > 0 && given <= 255) return given;
+  if (code == PETSC_ERR_MEM) return BASE_EXIT_MEMORY;
+  if (code == PETSC_ERR_FP) return BASE_EXIT_NUMERIC;
+  return BASE_EXIT_INTERNAL;
+}
+
+PetscErrorCode base_agree(MPI_Comm comm, int exit_code, const char message[])
+{
+  PetscMPIInt rank, size, mine, first;
+  char text[BASE_MESSAGE_SIZE] = "";
+  int code = exit_code;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  PetscCallMPI(MPI_Comm_size(comm, &size));
+  mine = exit_code ? rank : size;
+  PetscCallMPI(MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, comm));
+  if (first == size) PetscFunctionReturn(PETSC_SUCCESS);
+  if (rank == first) snprintf(text, sizeof text, "%s", message);
+  PetscCallMPI(MPI_Bcast(&code, 1, MPI_INT, first, comm));
+  PetscCallMPI(MPI_Bcast(text, sizeof text, MPI_CHAR, first, comm));
+  SETERRQ(comm, BASE_ERROR(code), "%s", text);
+}

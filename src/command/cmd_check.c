@@ -1,0 +1,100 @@
+/*
+ * cmd_check.c - everything but the run: reads all inputs, says what would run
+ *
+ * Sizes, memory of each rank, steps, runs, and the files that would be written.  Writes nothing.
+ */
+#include "command.h"
+#include "session.h"
+
+#include "gradus/loss.h"
+#include "gradus/progress.h"
+
+#include <math.h>
+
+static int n_width(const session *s)
+{
+  return s->e.type == ESTIMATE_PATHWISE ? (int)dual_width(PetscMin(s->e.n_free, DUAL_MAX)) : 0;
+}
+
+static PetscErrorCode say_world(const session *s)
+{
+  world_counts c;
+  double most[3];
+
+  PetscFunctionBegin;
+  world_count(s->w, &c);
+  most[0] = (double)c.n_agent;
+  most[1] = (double)c.bytes;
+  most[2] = (double)s->m->ops->bytes(s->m, n_width(s));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, most, 3, MPI_DOUBLE, MPI_MAX, s->comm));
+  PetscCall(PetscPrintf(s->comm, "world       %s: %" PRId64 " agents in %" PRId64 " areas\n",
+                        s->source, s->w->n_global, s->w->n_area));
+  for (int k = 0; k < s->w->n_kind; k++)
+    PetscCall(PetscPrintf(s->comm, "            %" PRId64 " venues of kind %s\n",
+                          s->w->kind[k].n_venue, s->w->kind[k].name));
+  for (int a = 0; a < s->w->n_attribute; a++)
+    PetscCall(PetscPrintf(s->comm, "            attribute %s (%s)\n", s->w->attribute[a].name,
+                          s->w->attribute[a].is_label ? "labels" : "numbers"));
+  PetscCall(PetscPrintf(s->comm,
+                        "memory      at most %.3g MB a rank: world %.3g, model %.3g (%d tangents), "
+                        "of at most %.0f agents\n",
+                        (most[1] + most[2]) / 1e6, most[1] / 1e6, most[2] / 1e6, n_width(s),
+                        most[0]));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode say_model(const session *s)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscPrintf(s->comm, "model       %s, %" PetscInt_FMT " steps of %g day\n", s->m->type,
+                        s->m->n_step, s->m->dt));
+  for (int p = 0; p < s->m->n_parameter; p++) {
+    const model_parameter *q = &s->m->parameter[p];
+    bool is_free = false;
+
+    for (int j = 0; j < s->e.n_free; j++) is_free = is_free || s->e.free[j] == p;
+    PetscCall(PetscPrintf(s->comm, "            %-20s %-10g %-6s %s%s\n", q->name, q->value,
+                          q->units, is_free ? "(free) " : "", q->description));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode say_runs(const session *s)
+{
+  const int64_t n = options_int(s->o, "replicates");
+  const int chunks = PetscMax(1, (s->e.n_free + DUAL_MAX - 1) / DUAL_MAX);
+  const char *output = options_path(s->o, "output");
+  PetscMPIInt size;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_size(s->comm, &size));
+  PetscCall(PetscPrintf(s->comm, "estimator   %s, %d free parameters%s%s%s: %d runs a replicate\n",
+                        s->e.name, s->e.n_free, s->e.reason[0] ? " (" : "", s->e.reason,
+                        s->e.reason[0] ? ")" : "",
+                        s->e.type == ESTIMATE_FD         ? 2 * s->e.n_free + 1
+                        : s->e.type == ESTIMATE_PATHWISE ? chunks
+                                                         : 1));
+  PetscCall(PetscPrintf(s->comm,
+                        "runs        simulate, sensitivity: %" PRId64 " replicates; calibrate: %" PRId64
+                        " draws of %" PRId64 " for one evaluation\n",
+                        n, options_int(s->o, "draws"), n));
+  PetscCall(PetscPrintf(s->comm, "ranks       %d in %d group%s, areas dealt by %s\n", size,
+                        s->groups->n_group, s->groups->n_group > 1 ? "s" : "",
+                        options_text(s->o, "partition")));
+  PetscCall(PetscPrintf(s->comm, "would write %s, with .run.json and .status.json beside it\n",
+                        output ? output : "the command's default output"));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode cmd_check(MPI_Comm comm, options *o)
+{
+  session *s = NULL;
+
+  PetscFunctionBegin;
+  PetscCall(session_open(comm, o, &s));
+  PetscCall(say_world(s));
+  PetscCall(say_model(s));
+  PetscCall(say_runs(s));
+  PetscCall(session_close(&s, PETSC_SUCCESS));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

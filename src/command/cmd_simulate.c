@@ -1,0 +1,28 @@
+/*
+ * cmd_simulate.c - replicates of a model at given parameters
+ *
+ * Without derivatives, unless the command line itself asks for an estimator: a run file's
+ * `estimator` is meant for the commands that need one.
+ */
+#include "command.h"
+#include "replicates.h"
+
+#include <string.h>
+
+PetscErrorCode cmd_simulate(MPI_Comm comm, options *o)
+{
+  session *s = NULL;
+  PetscErrorCode code;
+
+  PetscFunctionBegin;
+  PetscCall(session_begin(comm, o, &s));
+  if (strcmp(options_where(o, "estimator"), "command line")) {
+    s->e.type = ESTIMATE_NONE;
+    PetscCall(PetscStrncpy(s->e.name, "none", sizeof s->e.name));
+  }
+  PetscCall(replicates_command(s));
+  code = replicates_run(s);
+  PetscCall(session_close(&s, code));
+  PetscCall(code);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -1,0 +1,343 @@
+/*
+ * replicates.c - run the replicates, write results.h5
+ */
+#include "replicates.h"
+#include "results.h"
+
+#include <math.h>
+#include <string.h>
+
+/* A batch of consecutive replicates is shared by the groups, `each` of them in a row to each
+ * group, so that what a group writes is one slab. */
+typedef struct replicates {
+  session *s;
+  h5_file *f;
+  int64_t n_replicate, each;
+  bool is_mean;
+  int width;       /* free parameters, or 0 without derivatives */
+  trajectory *run; /* [each] of this group; for a mean [n_group], of all groups */
+  trajectory mean, square; /* running mean and sum of squared deviations */
+} replicates;
+
+enum { REPLICATES_BATCH = 1 << 21 }; /* doubles of one rank's batch, about */
+
+static const char *set_name(const replicates *r, int set)
+{
+  return set ? r->s->s->groups[set]->by : "";
+}
+
+/* "/observables/infections", "/sensitivity_by/class/onsets_se" */
+static void dataset_name(const replicates *r, int set, int k, bool is_der, bool is_error,
+                         size_t size, char name[])
+{
+  snprintf(name, size, "/%s%s%s%s/%s%s", is_der ? "sensitivity" : "observables", set ? "_by" : "",
+           set ? "/" : "", set_name(r, set), r->s->m->observable[k].name, is_error ? "_se" : "");
+}
+
+/* Datasets are [K][T+1][groups][P], less what there is not. */
+static PetscErrorCode declare(const replicates *r, int set, int k, bool is_der, bool is_error)
+{
+  const model_observable *q = &r->s->m->observable[k];
+  char name[H5_NAME_SIZE * 2], scale[H5_NAME_SIZE], text[320];
+  h5_field f = {.name = name, .type = H5_REAL, .description = text};
+  int rank = 0;
+
+  PetscFunctionBegin;
+  dataset_name(r, set, k, is_der, is_error, sizeof name, name);
+  snprintf(scale, sizeof scale, "/groups/%s", set_name(r, set));
+  snprintf(text, sizeof text, "%s%s%s%s", is_error ? "standard error of: " : "",
+           is_der ? "derivative by each free parameter of: " : "", q->description,
+           r->is_mean ? "; mean of the replicates" : "");
+  f.units = is_der ? "people per unit of the parameter" : q->units;
+  if (!r->is_mean) f.dims[rank++] = r->n_replicate;
+  f.scale[rank] = "/time";
+  f.dims[rank++] = r->s->m->n_step + 1;
+  if (set) {
+    f.scale[rank] = scale;
+    f.dims[rank++] = r->s->s->groups[set]->n_group;
+  }
+  if (is_der) {
+    f.scale[rank] = "/parameters/free";
+    f.dims[rank++] = r->width;
+  }
+  f.rank = rank;
+  PetscCall(h5_declare(r->f, &f));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode declare_all(const replicates *r)
+{
+  PetscFunctionBegin;
+  for (int set = 0; set < r->s->s->n_set; set++)
+    for (int k = 0; k < r->s->m->n_observable; k++)
+      for (int is_der = 0; is_der <= (r->width > 0); is_der++)
+        for (int is_error = 0; is_error <= r->is_mean; is_error++)
+          PetscCall(declare(r, set, k, is_der, is_error));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Write n trajectories of this rank, replicates first.., of one observable. */
+static PetscErrorCode put(const replicates *r, const trajectory *y, int64_t first, int64_t n, int set,
+                          int k, bool is_der, bool is_error)
+{
+  const session *s = r->s;
+  const trajectory_set *shape = &r->run[0].set[set];
+  const int64_t n_time = s->m->n_step + 1, n_group = shape->last - shape->first;
+  const int64_t columns = is_der ? r->width : 1;
+  int64_t start[H5_MAX_RANK] = {0}, count[H5_MAX_RANK] = {0};
+  char name[H5_NAME_SIZE * 2];
+  PetscMPIInt rank;
+  double *slab;
+  int d = 0;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(s->groups->group, &rank));
+  if (!set && rank) n = 0; /* totals are on every rank of a world */
+  PetscCall(PetscMalloc1(n * n_time * n_group * columns + 1, &slab));
+  for (int64_t b = 0; b < n; b++)
+    for (int64_t g = 0; g < n_group; g++)
+      for (int64_t t = 0; t < n_time; t++) {
+        const int64_t cell = (g * s->m->n_observable + k) * n_time + t;
+        const double *from = is_der ? y[b].set[set].der + cell * columns : y[b].set[set].val + cell;
+
+        PetscCall(PetscArraycpy(slab + ((b * n_time + t) * n_group + g) * columns, from, columns));
+      }
+  if (!r->is_mean) {
+    start[d] = first;
+    count[d++] = n;
+  }
+  count[d++] = n ? n_time : 0;
+  if (set) {
+    start[d] = shape->first;
+    count[d++] = n ? n_group : 0;
+  }
+  if (is_der) count[d++] = n ? columns : 0;
+  dataset_name(r, set, k, is_der, is_error, sizeof name, name);
+  PetscCall(h5_put(r->f, name, start, count, slab));
+  PetscCall(PetscFree(slab));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode put_all(const replicates *r, const trajectory *y, int64_t first, int64_t n,
+                              bool is_error)
+{
+  PetscFunctionBegin;
+  for (int set = 0; set < r->s->s->n_set; set++)
+    for (int k = 0; k < r->s->m->n_observable; k++)
+      for (int is_der = 0; is_der <= (r->width > 0); is_der++)
+        PetscCall(put(r, y, first, n, set, k, is_der, is_error));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Welford's update of mean and squares by the n-th value of each cell. */
+static void accumulate(size_t n_cell, double n, const double *x, double *mean, double *square)
+{
+  for (size_t c = 0; c < n_cell; c++) {
+    const double before = x[c] - mean[c];
+
+    mean[c] += before / n;
+    square[c] += before * (x[c] - mean[c]);
+  }
+}
+
+/* One replicate of each group, n_cell numbers: all gather all, piece by piece, and add in order. */
+static PetscErrorCode add_cells(const ensemble *e, int64_t first, int64_t n, size_t n_cell,
+                                const double *mine, double *mean, double *square)
+{
+  const size_t piece = PetscMin(n_cell, (size_t)REPLICATES_BATCH);
+  double *all;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(piece * (size_t)e->n_group, &all));
+  for (size_t at = 0; at < n_cell; at += piece) {
+    const int length = (int)PetscMin(piece, n_cell - at);
+
+    PetscCallMPI(MPI_Allgather(mine + at, length, MPI_DOUBLE, all, length, MPI_DOUBLE, e->cross));
+    for (int64_t k = 0; k < n; k++)
+      accumulate((size_t)length, (double)(first + k + 1), all + k * length, mean + at, square + at);
+  }
+  PetscCall(PetscFree(all));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode add_round(replicates *r, const trajectory *mine, int64_t first, int64_t n)
+{
+  const ensemble *e = r->s->groups;
+
+  PetscFunctionBegin;
+  for (int set = 0; set < mine->n_set; set++) {
+    const size_t cells = trajectory_cells(mine, set);
+    trajectory_set *mean = &r->mean.set[set], *square = &r->square.set[set];
+
+    PetscCall(add_cells(e, first, n, cells, mine->set[set].val, mean->val, square->val));
+    if (r->width)
+      PetscCall(add_cells(e, first, n, cells * (size_t)r->width, mine->set[set].der, mean->der,
+                          square->der));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode put_mean(replicates *r)
+{
+  const double n = (double)r->n_replicate, by = n > 1 ? 1 / (n * (n - 1)) : 0;
+
+  PetscFunctionBegin;
+  for (int set = 0; set < r->mean.n_set; set++) {
+    const size_t cells = trajectory_cells(&r->mean, set);
+    trajectory_set *q = &r->square.set[set];
+
+    for (size_t c = 0; c < cells; c++) q->val[c] = sqrt(q->val[c] * by);
+    for (size_t c = 0; c < cells * (size_t)r->width; c++) q->der[c] = sqrt(q->der[c] * by);
+  }
+  PetscCall(put_all(r, &r->mean, 0, r->s->groups->index == 0, false));
+  PetscCall(put_all(r, &r->square, 0, r->s->groups->index == 0, true));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* This group's share of the batch that begins at `first`; then all groups agree on how it went. */
+static PetscErrorCode run_batch(replicates *r, int64_t first, int64_t *n_here)
+{
+  session *s = r->s;
+  const int64_t from = first + s->groups->index * r->each;
+  const int64_t to = PetscMin(from + r->each, r->n_replicate);
+  double theta[MODEL_MAX_PARAMETERS];
+  PetscErrorCode failed = PETSC_SUCCESS;
+
+  PetscFunctionBegin;
+  for (int p = 0; p < s->m->n_parameter; p++) theta[p] = s->m->parameter[p].value;
+  for (int64_t k = from; k < to && !failed; k++) {
+    rng_key key = s->key;
+
+    key.replicate = (uint32_t)k;
+    failed = estimate_run(&s->e, s->s, theta, key, &r->run[k - from]);
+    PetscCall(progress_update(s->p, PetscMin((k - from + 1) * s->groups->n_group + first,
+                                             r->n_replicate),
+                              s->s->agent_steps * s->groups->n_group));
+  }
+  *n_here = PetscMax(to - from, 0);
+  if (s->groups->n_group > 1)
+    PetscCall(base_agree(s->comm, base_exit_code(failed), base_error_message()));
+  PetscCall(failed);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode write_head(replicates *r)
+{
+  const session *s = r->s;
+  const int64_t n_time = s->m->n_step + 1;
+  const h5_field time = {.name = "/time",
+                         .type = H5_REAL,
+                         .rank = 1,
+                         .dims = {n_time},
+                         .units = "day",
+                         .description = "end of each step; 0 is the start"};
+  double value[MODEL_MAX_PARAMETERS], *t;
+
+  PetscFunctionBegin;
+  for (int p = 0; p < s->m->n_parameter; p++) value[p] = s->m->parameter[p].value;
+  PetscCall(PetscMalloc1(n_time, &t));
+  for (int64_t n = 0; n < n_time; n++) t[n] = (double)n * s->m->dt;
+  PetscCall(h5_put_all(r->f, &time, t));
+  PetscCall(PetscFree(t));
+  PetscCall(command_write_parameters(r->f, s->m, s->e.n_free, s->e.free, value));
+  PetscCall(h5_attribute_put_text(r->f, "/", "estimator", s->e.name));
+  for (int set = 1; set < s->s->n_set; set++)
+    PetscCall(command_write_groups(r->f, s->s->groups[set]));
+  PetscCall(command_write_provenance(r->f, s->comm, s->o));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode set_up(replicates *r)
+{
+  session *s = r->s;
+  size_t doubles = 1;
+
+  PetscFunctionBegin;
+  r->n_replicate = options_int(s->o, "replicates");
+  r->is_mean = !strcmp(options_text(s->o, "keep"), "mean");
+  r->width = s->e.type == ESTIMATE_NONE ? 0 : s->e.n_free;
+  PetscCall(simulate_trajectory_create(s->s, r->width, &r->mean));
+  PetscCall(simulate_trajectory_create(s->s, r->width, &r->square));
+  for (int set = 0; set < r->mean.n_set; set++)
+    doubles += trajectory_cells(&r->mean, set) * (size_t)(1 + r->width);
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &doubles, 1, MPI_UINT64_T, MPI_MAX, s->comm));
+  r->each = (int64_t)(REPLICATES_BATCH / doubles);
+  r->each = PetscMin(r->each, (r->n_replicate - 1) / s->groups->n_group + 1);
+  if (r->is_mean || r->each < 1) r->each = 1;
+  PetscCall(PetscCalloc1(r->each, &r->run));
+  for (int64_t b = 0; b < r->each; b++)
+    PetscCall(simulate_trajectory_create(s->s, r->width, &r->run[b]));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode run_all(replicates *r)
+{
+  session *s = r->s;
+  const int64_t step = r->each * s->groups->n_group;
+
+  PetscFunctionBegin;
+  PetscCall(write_head(r));
+  PetscCall(declare_all(r));
+  PetscCall(progress_phase(s->p, options_command(s->o), "replicate", r->n_replicate));
+  for (int64_t first = 0; first < r->n_replicate; first += step) {
+    int64_t n;
+
+    PetscCall(run_batch(r, first, &n));
+    if (r->is_mean)
+      PetscCall(add_round(r, &r->run[0], first, PetscMin(step, r->n_replicate - first)));
+    else
+      PetscCall(put_all(r, r->run, first + s->groups->index * r->each, n, false));
+  }
+  if (r->is_mean) PetscCall(put_mean(r));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode replicates_command(session *s)
+{
+  const char *const *by;
+  int n_by;
+
+  PetscFunctionBegin;
+  PetscCall(session_check(s));
+  by = options_list(s->o, "by", &n_by);
+  PetscCall(session_load(s, n_by, by, false));
+  if (!options_bool(s->o, "quiet") && s->e.reason[0] && s->e.type != ESTIMATE_NONE)
+    PetscCall(PetscPrintf(s->comm, "estimator: %s (%s)\n", s->e.name, s->e.reason));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The last line on the screen: what was made. */
+static PetscErrorCode say_done(const replicates *r)
+{
+  const session *s = r->s;
+
+  PetscFunctionBegin;
+  if (options_bool(s->o, "quiet")) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscPrintf(s->comm,
+                        "wrote %s: %" PRId64 " replicates of %" PRId64 " agents over %g days%s%s\n",
+                        s->output, r->n_replicate, s->w->n_global, (double)s->m->n_step * s->m->dt,
+                        r->width ? ", derivatives by " : "", r->width ? s->e.name : ""));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode replicates_run(session *s)
+{
+  replicates r = {.s = s};
+  PetscErrorCode code;
+
+  PetscFunctionBegin;
+  PetscCall(set_up(&r));
+  PetscCall(h5_create(s->comm, s->output, "results", &r.f));
+  code = run_all(&r);
+  if (code) {
+    (void)h5_close(&r.f); /* nothing half-written stays; the first error is what is told */
+    PetscCall(code);
+  }
+  PetscCall(h5_commit(&r.f));
+  PetscCall(say_done(&r));
+  for (int64_t b = 0; b < r.each; b++) PetscCall(simulate_trajectory_destroy(&r.run[b]));
+  PetscCall(PetscFree(r.run));
+  PetscCall(simulate_trajectory_destroy(&r.mean));
+  PetscCall(simulate_trajectory_destroy(&r.square));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

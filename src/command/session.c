@@ -1,0 +1,178 @@
+/*
+ * session.c - the start and the end that commands on a model have in common
+ */
+#include "session.h"
+#include "gradus/infer.h"
+#include "gradus/loss.h"
+
+#include <string.h>
+
+/* The names in the world.  If it cannot be read, what is wrong with the options goes first. */
+static PetscErrorCode session_peek(session *s)
+{
+  char message[BASE_MESSAGE_SIZE];
+  PetscErrorCode code;
+
+  PetscFunctionBegin;
+  s->source = options_path(s->o, "world");
+  if (!s->source) {
+    PetscCall(options_mistake(s->o, "command line", "world",
+                              "is required: a world.h5, a table of persons (*.csv) or synthetic:N"));
+    PetscCall(options_check(s->o));
+  }
+  code = world_peek(s->comm, s->source, &s->names);
+  if (!code) PetscFunctionReturn(PETSC_SUCCESS);
+  snprintf(message, sizeof message, "%s", base_error_message());
+  base_error_forget();
+  PetscCall(options_check(s->o));
+  SETERRQ(s->comm, code, "%s", message);
+}
+
+/* Words of -by and the attribute of -data_by must be in the world. */
+static PetscErrorCode session_check_attributes(session *s)
+{
+  const char *names[WORLD_MAX_KINDS * 4 + 1];
+  const char *by = options_text(s->o, "data_by"), *near;
+  int n = 0;
+  bool is_known = false;
+
+  PetscFunctionBegin;
+  for (; n < s->names.n_attribute; n++) names[n] = s->names.attribute[n];
+  names[n++] = "area";
+  PetscCall(options_list_check(s->o, "by", "attribute", n, names));
+  for (int i = 0; by && i < n; i++) is_known = is_known || !strcmp(by, names[i]);
+  if (by && !is_known) {
+    near = options_nearest(by, n, names);
+    PetscCall(options_mistake(s->o, options_where(s->o, "data_by"), "data_by",
+                              near ? "%s: unknown attribute; did you mean %s?"
+                                   : "%s: unknown attribute%s",
+                              by, near ? near : ""));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* prior_<name> must name a parameter of the model or of a loss, whatever the command. */
+static PetscErrorCode session_check_priors(session *s)
+{
+  const char *names[MODEL_MAX_PARAMETERS + 8];
+  int n = 0;
+
+  PetscFunctionBegin;
+  for (; n < s->m->n_parameter; n++) names[n] = s->m->parameter[n].name;
+  for (int i = 0; i < s->n_extra; i++) names[n++] = s->extra[i];
+  PetscCall(options_family_check(s->o, "prior", "parameter", n, names));
+  PetscCall(infer_texts_check(s->o));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode session_begin(MPI_Comm comm, options *o, session **out)
+{
+  session *s;
+  PetscMPIInt size;
+  int64_t per_world;
+
+  PetscFunctionBegin;
+  *out = NULL;
+  PetscCall(PetscNew(&s));
+  *out = s;
+  s->comm = comm;
+  s->o = o;
+  s->output = strcmp(options_command(o), "check") ? options_path(o, "output") : NULL;
+  s->key = (rng_key){.seed = (uint64_t)options_int(o, "seed"), .replicate = 0};
+  PetscCallMPI(MPI_Comm_size(comm, &size));
+  per_world = options_int(o, "ranks_per_world");
+  if (per_world && size % per_world)
+    PetscCall(options_mistake(o, options_where(o, "ranks_per_world"), "ranks_per_world",
+                              "%lld does not divide the number of ranks, %d", (long long)per_world,
+                              (int)size));
+  PetscCall(session_peek(s));
+  PetscCall(session_check_attributes(s));
+  PetscCall(model_create(o, &s->names, &s->m));
+  if (!s->m) { /* unknown model: nothing more can be checked */
+    PetscCall(options_check(o));
+    SETERRQ(comm, PETSC_ERR_PLIB, "no model and no mistake");
+  }
+  loss_extra_names(o, &s->n_extra, &s->extra);
+  PetscCall(estimate_create(o, s->m, s->n_extra, s->extra, &s->e));
+  PetscCall(session_check_priors(s));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode session_check(session *s)
+{
+  PetscFunctionBegin;
+  PetscCall(options_check(s->o));
+  if (s->output)
+    PetscCall(h5_probe_output(s->comm, s->output, options_bool(s->o, "overwrite")));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* What each rank holds and sends, for the sidecar. */
+static PetscErrorCode session_note_counts(session *s)
+{
+  world_counts c;
+
+  PetscFunctionBegin;
+  world_count(s->w, &c);
+  PetscCall(sidecar_int(s->side, "groups", s->groups->n_group));
+  PetscCall(sidecar_text(s->side, "estimator", s->e.name));
+  PetscCall(sidecar_text(s->side, "estimator_reason", s->e.reason));
+  PetscCall(sidecar_int_by_rank(s->side, "agents", c.n_agent));
+  PetscCall(sidecar_int_by_rank(s->side, "areas", c.n_area));
+  PetscCall(sidecar_int_by_rank(s->side, "sites", c.n_site));
+  PetscCall(sidecar_int_by_rank(s->side, "sites_sent", c.n_site_sent));
+  PetscCall(sidecar_int_by_rank(s->side, "sites_received", c.n_site_received));
+  PetscCall(sidecar_int_by_rank(s->side, "neighbours", c.n_neighbour));
+  PetscCall(sidecar_int_by_rank(s->side, "world_bytes", c.bytes));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode session_load(session *s, int n_by, const char *const by[], bool everywhere)
+{
+  PetscFunctionBegin;
+  PetscCall(ensemble_create(s->comm, options_int(s->o, "ranks_per_world"), &s->groups));
+  PetscCall(progress_create(s->comm, s->o, s->output, &s->p));
+  PetscCall(progress_phase(s->p, "load", "world", 1));
+  if (s->output) PetscCall(sidecar_create(s->comm, s->o, s->output, &s->side));
+  PetscCall(world_load(s->groups->group, s->source, s->o, &s->w));
+  PetscCall(model_set_up(s->m, s->w));
+  PetscCall(simulate_create(s->w, s->m, n_by, by, everywhere, &s->s));
+  if (s->side) PetscCall(session_note_counts(s));
+  PetscCall(progress_update(s->p, 1, 0));
+  s->is_loaded = true;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode session_open(MPI_Comm comm, options *o, session **s)
+{
+  const char *const *by;
+  int n_by;
+
+  PetscFunctionBegin;
+  PetscCall(session_begin(comm, o, s));
+  PetscCall(session_check(*s));
+  by = options_list(o, "by", &n_by);
+  PetscCall(session_load(*s, n_by, by, false));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode session_close(session **out, PetscErrorCode code)
+{
+  session *s = *out;
+
+  PetscFunctionBegin;
+  if (!s) PetscFunctionReturn(PETSC_SUCCESS);
+  *out = NULL;
+  if (s->p) PetscCall(progress_finish(s->p, code ? "failed" : "done"));
+  if (s->side && !code) PetscCall(sidecar_write(s->side, "done"));
+  PetscCall(sidecar_destroy(&s->side));
+  PetscCall(progress_destroy(&s->p));
+  PetscCall(simulate_destroy(&s->s));
+  PetscCall(model_destroy(&s->m));
+  if (!code) { /* these free communicators, which is collective */
+    PetscCall(world_destroy(&s->w));
+    PetscCall(ensemble_destroy(&s->groups));
+  }
+  PetscCall(PetscFree(s));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

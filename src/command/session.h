@@ -1,0 +1,68 @@
+/*
+ * session.h - the start that simulate, sensitivity, calibrate, predict and check have in common
+ *
+ * In this order, so that every mistake of the user is told before anything large is read:
+ *
+ *   session_begin   names in the world, model with its parameters, estimator, names in the
+ *                   families of keys: mistakes are noted only
+ *   (the command)   its own checks, also noted only
+ *   session_check   all mistakes at once; then: can the output be written?
+ *   session_load    groups of ranks, world, memory of the model, groups of agents, progress
+ *   (the command)   its work
+ *   session_close   sidecar, progress, memory
+ *
+ * session_open() is the first four with nothing between them.  All calls are Collective on comm.
+ */
+#ifndef SESSION_H
+#define SESSION_H
+
+#include "gradus/ensemble.h"
+#include "gradus/estimate.h"
+
+typedef struct session {
+  MPI_Comm comm; /* all ranks of the run; borrowed */
+  options *o;    /* borrowed */
+  const char *source; /* what -world names, resolved; borrowed from the options */
+  const char *output; /* the result file, or NULL for a command that has none; borrowed */
+  bool is_loaded;
+  world_names names;
+  int n_extra; /* parameters that are not the model's but a loss's: names allowed in -free */
+  const char *const *extra;
+  model *m;     /* owned */
+  estimate e;
+  rng_key key;  /* seed; replicate 0 */
+  ensemble *groups; /* owned; NULL before session_load(), as all below */
+  world *w;         /* owned; on the ranks of groups->group */
+  simulate *s;      /* owned */
+  progress *p;      /* owned */
+  sidecar *side;    /* owned; NULL without an output */
+} session;
+
+/* session_begin - what can be known without reading the agents
+ *
+ * Errors  BASE_EXIT_INPUT if the world cannot be read, unless there are mistakes in the options:
+ *         those come first, and BASE_EXIT_OPTION */
+PetscErrorCode session_begin(MPI_Comm comm, options *o, session **s);
+
+/* session_check - raise all mistakes noted so far, and see that the output can be written
+ *
+ * Errors  BASE_EXIT_OPTION, BASE_EXIT_OUTPUT */
+PetscErrorCode session_check(session *s);
+
+/* session_load - read the world and make all that runs need
+ *
+ * In      n_by, by    attributes (or "area") whose groups are observed
+ *         everywhere  all groups on every rank (for a loss), else a block of them on each
+ * Errors  BASE_EXIT_INPUT, BASE_EXIT_MEMORY */
+PetscErrorCode session_load(session *s, int n_by, const char *const by[], bool everywhere);
+
+/* session_open - session_begin(), session_check(), session_load() by -by, groups in blocks */
+PetscErrorCode session_open(MPI_Comm comm, options *o, session **s);
+
+/* session_close - free everything and set *s to NULL; accepts NULL
+ *
+ * In      code  what the command's work came to: if 0, the sidecar is written with state "done";
+ *               otherwise nothing is communicated, so that no rank waits for one that failed */
+PetscErrorCode session_close(session **s, PetscErrorCode code);
+
+#endif

@@ -1,0 +1,248 @@
+/*
+ * loss_data.c - the table of observations
+ *
+ * Comma-separated text, UTF-8, one header line; a field may stand in double quotes; empty lines and
+ * lines that begin with '#' are skipped.  Rank 0 reads it, all ranks parse the same bytes and so
+ * find the same fault, the first in the file.
+ */
+#include "loss_impl.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { DATA_MAX_BYTES = 1 << 26, DATA_MAX_FIELDS = 65536 };
+
+/* Where the parser is, for messages. */
+typedef struct reader {
+  MPI_Comm comm;
+  const char *path;
+  char *next; /* not yet read */
+  int line;   /* of the fields below, from 1 */
+  int n_field, max_field;
+  char **field; /* [n_field] owned array, borrowed strings */
+} reader;
+
+/* Rank 0 reads; all get the bytes, with a 0 behind them. */
+static PetscErrorCode data_read_bytes(MPI_Comm comm, const char path[], char **bytes)
+{
+  PetscMPIInt rank, n = 0;
+  char message[BASE_MESSAGE_SIZE] = "";
+  FILE *f = NULL;
+  struct stat info;
+  int code = 0;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  if (!rank) {
+    f = fopen(path, "rb");
+    code = f && !fstat(fileno(f), &info) && S_ISREG(info.st_mode) ? 0 : BASE_EXIT_INPUT;
+    if (code)
+      snprintf(message, sizeof message, "%s: data: cannot be read (%s)", path,
+               f ? "not a file" : strerror(errno));
+    else if (info.st_size > DATA_MAX_BYTES)
+      code = BASE_EXIT_INPUT,
+      snprintf(message, sizeof message, "%s: data: longer than %d bytes", path, DATA_MAX_BYTES);
+    else
+      n = (PetscMPIInt)info.st_size;
+  }
+  PetscCallMPI(MPI_Bcast(&n, 1, MPI_INT, 0, comm));
+  PetscCall(PetscMalloc1((size_t)n + 1, bytes));
+  if (!rank && !code && fread(*bytes, 1, (size_t)n, f) != (size_t)n)
+    code = BASE_EXIT_INPUT, snprintf(message, sizeof message, "%s: data: cannot be read", path);
+  if (f) fclose(f);
+  PetscCall(base_agree(comm, code, message));
+  PetscCallMPI(MPI_Bcast(*bytes, n, MPI_CHAR, 0, comm));
+  (*bytes)[n] = '\0';
+  PetscCheck(strlen(*bytes) == (size_t)n, comm, BASE_ERROR(BASE_EXIT_INPUT),
+             "%s: data: not a text file (it holds a byte 0)", path);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The field without blanks and quotes around it, in place. */
+static char *data_trim(char *field)
+{
+  size_t n;
+
+  while (isspace((unsigned char)*field)) field++;
+  n = strlen(field);
+  while (n && isspace((unsigned char)field[n - 1])) field[--n] = '\0';
+  if (n >= 2 && field[0] == '"' && field[n - 1] == '"') field[n - 1] = '\0', field++;
+  return field;
+}
+
+/* Split a line at commas outside of quotes. */
+static PetscErrorCode data_split(reader *r, char *line)
+{
+  bool is_quoted = false;
+
+  PetscFunctionBegin;
+  r->n_field = 0;
+  for (char *c = line, *start = line;; c++) {
+    if (*c == '"') is_quoted = !is_quoted;
+    if ((*c == ',' && !is_quoted) || !*c) {
+      bool is_last = !*c;
+
+      *c = '\0';
+      if (r->n_field == r->max_field)
+        base_fail(r->comm, BASE_EXIT_INPUT, "%s:%d: data: more than %d columns", r->path, r->line,
+                  r->max_field);
+      r->field[r->n_field++] = data_trim(start);
+      start = c + 1;
+      if (is_last) break;
+    }
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The next line that says something as fields; n_field = 0 at the end of the file. */
+static PetscErrorCode data_next(reader *r)
+{
+  PetscFunctionBegin;
+  r->n_field = 0;
+  while (*r->next && !r->n_field) {
+    char *line = r->next, *end = strchr(line, '\n');
+
+    r->next = end ? end + 1 : line + strlen(line);
+    if (end) *end = '\0';
+    r->line++;
+    if (line[0] != '#' && line[strspn(line, " \t\r")]) PetscCall(data_split(r, line));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode data_header(reader *r, loss *l)
+{
+  PetscFunctionBegin;
+  PetscCall(data_next(r));
+  if (!r->n_field || strcmp(r->field[0], "day"))
+    base_fail(r->comm, BASE_EXIT_INPUT, "%s:%d:1: data: the first column must be `day` (%s)",
+              r->path, r->line ? r->line : 1, r->n_field ? r->field[0] : "the file is empty");
+  if (r->n_field < 2 || (!l->by[0] && r->n_field > 2))
+    base_fail(r->comm, BASE_EXIT_INPUT, "%s:%d:%d: data: %s", r->path, r->line,
+              r->n_field < 2 ? 1 : 3,
+              r->n_field < 2 ? "there is no column of observations"
+                             : "more than one column of observations (name the groups by data_by)");
+  l->n_column = r->n_field - 1;
+  PetscCall(PetscCalloc1(l->n_column, &l->column));
+  for (PetscInt c = 0; c < l->n_column; c++) {
+    if (!r->field[c + 1][0] || strlen(r->field[c + 1]) >= WORLD_NAME_SIZE)
+      base_fail(r->comm, BASE_EXIT_INPUT, "%s:%d:%d: data: a column needs a name of 1 to %d bytes",
+                r->path, r->line, (int)c + 2, WORLD_NAME_SIZE - 1);
+    snprintf(l->column[c], WORLD_NAME_SIZE, "%s", r->field[c + 1]);
+    for (PetscInt b = 0; b < c; b++)
+      if (!strcmp(l->column[b], l->column[c]))
+        base_fail(r->comm, BASE_EXIT_INPUT, "%s:%d:%d: %s: is there twice", r->path, r->line,
+                  (int)c + 2, l->column[c]);
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* A whole number of steps from 0 to `time`, or -1. */
+static PetscInt data_step(const model *m, double time)
+{
+  const double steps = time / m->dt, whole = floor(steps + 0.5);
+
+  return fabs(steps - whole) <= 1e-9 * (1 + fabs(steps)) && whole >= 0 && whole <= (double)m->n_step
+           ? (PetscInt)whole
+           : -1;
+}
+
+/* Which times make the prediction of the row: `first`..`last`. */
+static PetscErrorCode data_times(const reader *r, const model *m, double day, loss *l)
+{
+  const bool is_flow = !m->observable[l->observable].is_total;
+  const double end = is_flow ? day + 1 : day;
+  const PetscInt begin = data_step(m, day), stop = data_step(m, end);
+
+  PetscFunctionBegin;
+  if (day < 0 || end > (double)m->n_step * m->dt * (1 + 1e-12))
+    base_fail(r->comm, BASE_EXIT_INPUT, "%s:%d:1: day: %g is outside the run (%g..%g days%s)",
+              r->path, r->line, day, 0.0, (double)m->n_step * m->dt,
+              is_flow ? "; events of day d happen in [d, d + 1)" : "");
+  if (begin < 0 || stop < 0)
+    base_fail(r->comm, BASE_EXIT_INPUT,
+              "%s:%d:1: day: %g: no whole number of steps of dt = %g days (choose a dt that divides "
+              "it)",
+              r->path, r->line, begin < 0 ? day : end, m->dt);
+  l->first[l->n_row] = is_flow ? begin + 1 : begin;
+  l->last[l->n_row] = stop;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode data_cell(const reader *r, int field, loss *l, double *y)
+{
+  const char *name = l->column[field - 1];
+  const bool is_count = l->type == LOSS_POISSON || l->type == LOSS_NEGATIVE_BINOMIAL;
+
+  PetscFunctionBegin;
+  *y = NAN;
+  if (!r->field[field][0]) PetscFunctionReturn(PETSC_SUCCESS);
+  if (!options_parse_real(r->field[field], y))
+    base_fail(r->comm, BASE_EXIT_INPUT, "%s:%d:%d: %s: %s is not a number", r->path, r->line,
+              field + 1, name, r->field[field]);
+  if (is_count && *y < 0)
+    base_fail(r->comm, BASE_EXIT_INPUT, "%s:%d:%d: %s: %s is negative (loss %s is for counts)",
+              r->path, r->line, field + 1, name, r->field[field], l->name);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode data_row(const reader *r, const model *m, double from, double until, loss *l)
+{
+  double day;
+
+  PetscFunctionBegin;
+  if (r->n_field != (int)l->n_column + 1)
+    base_fail(r->comm, BASE_EXIT_INPUT, "%s:%d:%d: data: %d columns, the header has %d", r->path,
+              r->line, PetscMin(r->n_field, (int)l->n_column + 1), r->n_field,
+              (int)l->n_column + 1);
+  if (!options_parse_real(r->field[0], &day))
+    base_fail(r->comm, BASE_EXIT_INPUT, "%s:%d:1: day: %s is not a number", r->path, r->line,
+              r->field[0]);
+  for (int c = 1; c < r->n_field; c++)
+    PetscCall(data_cell(r, c, l, &l->y[l->n_row * l->n_column + c - 1]));
+  if (day < from || day > until) PetscFunctionReturn(PETSC_SUCCESS);
+  if (l->n_row && day <= l->day[l->n_row - 1])
+    base_fail(r->comm, BASE_EXIT_INPUT, "%s:%d:1: day: %g does not follow %g (days must ascend)",
+              r->path, r->line, day, l->day[l->n_row - 1]);
+  PetscCall(data_times(r, m, day, l));
+  l->day[l->n_row++] = day;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode data_parse(reader *r, const model *m, double from, double until, loss *l)
+{
+  size_t n_line = 1;
+
+  PetscFunctionBegin;
+  for (const char *c = r->next; *c; c++) n_line += *c == '\n';
+  PetscCall(data_header(r, l));
+  PetscCall(PetscMalloc3(n_line, &l->day, n_line, &l->first, n_line, &l->last));
+  PetscCall(PetscMalloc1(n_line * (size_t)l->n_column, &l->y));
+  PetscCall(data_next(r));
+  while (r->n_field) {
+    PetscCall(data_row(r, m, from, until, l));
+    PetscCall(data_next(r));
+  }
+  for (PetscInt c = 0; c < loss_n_cell(l); c++)
+    if (!isnan(l->y[c])) PetscFunctionReturn(PETSC_SUCCESS);
+  base_fail(r->comm, BASE_EXIT_INPUT, "%s: data: no observation is left (data_from %g, data_until %g)",
+            r->path, from, until);
+}
+
+PetscErrorCode loss_read_data(MPI_Comm comm, const model *m, double from, double until, loss *l)
+{
+  reader r = {.comm = comm, .path = l->path, .max_field = DATA_MAX_FIELDS};
+  char *bytes;
+
+  PetscFunctionBegin;
+  PetscCall(data_read_bytes(comm, l->path, &bytes));
+  PetscCall(PetscMalloc1(DATA_MAX_FIELDS, &r.field));
+  r.next = bytes + (strncmp(bytes, "\xEF\xBB\xBF", 3) ? 0 : 3);
+  PetscCall(data_parse(&r, m, from, until, l));
+  PetscCall(PetscFree(r.field));
+  PetscCall(PetscFree(bytes));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

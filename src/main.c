@@ -1,0 +1,98 @@
+/*
+ * main.c - start, run the command, agree on how it went, stop
+ */
+#include "command/command.h"
+
+#include <fcntl.h>
+#include <hdf5.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PATIENCE = 5, LAST_PATIENCE = 10 }; /* seconds */
+
+static volatile sig_atomic_t final_code;
+
+static void leave(int signal_number)
+{
+  (void)signal_number;
+  _exit(final_code);
+}
+
+/* A closed descriptor would be given to the next file opened: what is printed would land there. */
+static void keep_standard_files(void)
+{
+  for (int fd = 0; fd < 3; fd++)
+    if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 1 ? O_RDONLY : O_RDWR) < 0) _exit(1);
+}
+
+static int complain(const char message[], int code)
+{
+  if (*message) fprintf(stderr, "gradus: error: %s\n", message);
+  return code;
+}
+
+/* Do all ranks come to the end?  A rank that failed waits for the others for a while only: they
+ * may hang in a call that it left. */
+static bool all_arrive(MPI_Comm comm, bool has_failed)
+{
+  const struct timespec nap = {.tv_nsec = 1000000};
+  const double deadline = MPI_Wtime() + PATIENCE;
+  MPI_Request request;
+  int is_done = 0;
+
+  MPI_Ibarrier(comm, &request);
+  while (!is_done && !(has_failed && MPI_Wtime() > deadline)) {
+    MPI_Test(&request, &is_done, MPI_STATUS_IGNORE);
+    if (!is_done) nanosleep(&nap, NULL);
+  }
+  return is_done;
+}
+
+/* The exit code of the lowest rank that failed, on every rank; that rank alone tells why. */
+static int agree(MPI_Comm comm, PetscErrorCode error)
+{
+  const char *message = error ? base_error_message() : "";
+  int rank, size, mine, first, code = base_exit_code(error);
+
+  MPI_Comm_rank(comm, &rank);
+  MPI_Comm_size(comm, &size);
+  if (!code && (fflush(stdout) || ferror(stdout))) {
+    code = BASE_EXIT_OUTPUT;
+    message = "standard output: cannot be written";
+  }
+  if (!all_arrive(comm, code != 0)) MPI_Abort(comm, complain(message, code));
+  mine = code ? rank : size;
+  MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, comm);
+  if (first == size) return BASE_EXIT_DONE;
+  if (rank == first) complain(message, code);
+  (void)MPI_Bcast(&code, 1, MPI_INT, first, comm);
+  return code;
+}
+
+int main(int argc, char **argv)
+{
+  MPI_Comm comm;
+  int code;
+
+  setenv("SCOTCH_PTHREAD_NUMBER", "1", 0); /* else its partition differs from run to run */
+  mallopt(M_MMAP_THRESHOLD, 1 << 25);      /* a fresh page is dear: keep what was freed */
+  mallopt(M_TRIM_THRESHOLD, 1 << 28);
+  keep_standard_files();
+  if (options_start_petsc(argc, argv)) return complain("MPI and PETSc cannot be started", 1);
+  PetscPushErrorHandler(base_error_handler, NULL);
+  H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+  MPI_Comm_dup(PETSC_COMM_WORLD, &comm);
+  code = agree(comm, command_main(PETSC_COMM_WORLD, argc, argv));
+  final_code = code;
+  signal(SIGALRM, leave);
+  if (code) alarm(LAST_PATIENCE);
+  MPI_Comm_free(&comm);
+  PetscPopErrorHandler();
+  if (PetscFinalize() && !code) code = complain("PETSc cannot be stopped", BASE_EXIT_INTERNAL);
+  if (!code && (fflush(stdout) || ferror(stdout)))
+    code = complain("standard output: cannot be written", BASE_EXIT_OUTPUT);
+  return code;
+}

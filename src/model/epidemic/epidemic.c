@@ -1,0 +1,182 @@
+/*
+ * epidemic.c - the epidemic model: parameters, observables, memory
+ */
+#include "epidemic_impl.h"
+
+#include <math.h>
+#include <string.h>
+
+PetscErrorCode model_create_epidemic(model *m, options *o, const world_names *names);
+
+static int add_parameter(model *m, const char name[], const char units[], double value,
+                         double lower, bool can_be_lower, const char description[])
+{
+  model_parameter *p = &m->parameter[m->n_parameter];
+
+  snprintf(p->name, sizeof p->name, "%s", name);
+  snprintf(p->units, sizeof p->units, "%s", units);
+  snprintf(p->description, sizeof p->description, "%s", description);
+  p->value = value;
+  p->lower = lower;
+  p->upper = PETSC_INFINITY;
+  p->can_be_lower = can_be_lower;
+  p->can_be_free = true;
+  return m->n_parameter++;
+}
+
+static void add_observable(model *m, const char name[], int plus, int minus, bool is_total,
+                           const char description[])
+{
+  model_observable *k = &m->observable[m->n_observable++];
+
+  snprintf(k->name, sizeof k->name, "%s", name);
+  snprintf(k->units, sizeof k->units, "people");
+  snprintf(k->description, sizeof k->description, "%s", description);
+  k->plus = plus;
+  k->minus = minus;
+  k->is_total = is_total;
+}
+
+static PetscErrorCode add_parameters(model *m, epidemic *e, options *o, const world_names *names)
+{
+  char name[MODEL_NAME_SIZE], text[160];
+  const bool is_history = !strcmp(options_text(o, "loss"), "event_history");
+
+  PetscFunctionBegin;
+  PetscCheck(names->n_kind + 7 <= MODEL_MAX_PARAMETERS, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE,
+             "too many kinds of venues");
+  for (int k = 0; k < names->n_kind; k++) {
+    snprintf(name, sizeof name, "beta_%.58s", names->kind[k]);
+    snprintf(text, sizeof text, "%s at venues of kind %.64s",
+             is_history ? "hazard from one infectious fellow member [1/day]"
+                        : "hazard from one infector over its whole infectious life",
+             names->kind[k]);
+    e->at.beta[k] = add_parameter(m, name, is_history ? "1/day" : "1", 0.5, 0, true, text);
+  }
+  e->at.latent = add_parameter(m, "latent_period", "day", 2, 0, true,
+                               "from infection to the start of infectiousness");
+  e->at.mean = add_parameter(m, "profile_mean", "day", 4, 0, false,
+                             "mean of the infectiousness profile after the latent period");
+  e->at.shape = add_parameter(m, "profile_shape", "1", 3, 1, false,
+                              "shape of the infectiousness profile; continuous at 0 above 1");
+  e->at.delay_mean = add_parameter(m, "delay_mean", "day", 5, 0, false,
+                                   "mean delay from infection to onset of symptoms");
+  e->at.delay_sd = add_parameter(m, "delay_sd", "day", 2, 0, true,
+                                 "standard deviation of that delay (lognormal)");
+  e->at.importation_rate = add_parameter(m, "importation_rate", "1/day", 0, 0, true,
+                                         "hazard of infection from outside at time 0");
+  e->at.importation_fade = add_parameter(m, "importation_fade", "day", 0, 0, true,
+                                         "time in which it falls by e; 0: it does not");
+  if (e->is_erlang) m->parameter[e->at.shape].can_be_free = false;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode set_up(model *m, world *w);
+static PetscErrorCode destroy(model *m);
+
+static int64_t bytes(const model *m, int width)
+{
+  const epidemic *e = m->data;
+  const int64_t row = 8 * (1 + (int64_t)width);
+
+  return e->w->n * (row + 1 + 2 * (int64_t)sizeof(PetscInt)) + e->w->n_site * (row + 8);
+}
+
+PetscErrorCode model_create_epidemic(model *m, options *o, const world_names *names)
+{
+  static const model_ops ops = {.set_up = set_up,
+                                .begin = epidemic_begin,
+                                .step = epidemic_step,
+                                .event_history = epidemic_event_history,
+                                .bytes = bytes,
+                                .destroy = destroy};
+  epidemic *e;
+
+  PetscFunctionBegin;
+  PetscCall(PetscNew(&e));
+  m->ops = &ops;
+  m->data = e;
+  e->is_density = !strcmp(options_text(o, "contact"), "density");
+  e->is_erlang = !strcmp(options_text(o, "profile"), "erlang");
+  e->known_until = options_is_set(o, "known_until") ? options_real(o, "known_until") : NAN;
+  e->n_initial = options_int(o, "initial_cases");
+  PetscCall(PetscStrncpy(e->onset_attribute, options_text(o, "onset_attribute"), WORLD_NAME_SIZE));
+  PetscCall(
+    PetscStrncpy(e->initial_attribute, options_text(o, "initial_attribute"), WORLD_NAME_SIZE));
+  PetscCall(PetscStrncpy(e->infectious_attribute, options_text(o, "infectious_attribute"),
+                         WORLD_NAME_SIZE));
+  PetscCall(
+    PetscStrncpy(e->removed_attribute, options_text(o, "removed_attribute"), WORLD_NAME_SIZE));
+  PetscCall(add_parameters(m, e, o, names));
+  m->n_flow = EPIDEMIC_N_FLOW;
+  add_observable(m, "infections", EPIDEMIC_INFECTION, -1, true, "people infected so far");
+  add_observable(m, "incidence", EPIDEMIC_INFECTION, -1, false,
+                 "people infected in the step that ends here");
+  add_observable(m, "prevalence", EPIDEMIC_INFECTION, EPIDEMIC_REMOVAL, true,
+                 "people infected and not yet past their infectiousness");
+  add_observable(m, "onsets", EPIDEMIC_ONSET, -1, false,
+                 "people whose symptoms begin in the step that ends here");
+  m->is_continuous = true;
+  m->has_event_history = true;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Erlang: a shape that is not whole would make the profile another one. */
+static PetscErrorCode check_parameters(const model *m, const epidemic *e)
+{
+  const double shape = m->parameter[e->at.shape].value;
+
+  PetscFunctionBegin;
+  if (e->is_erlang && (shape != floor(shape) || shape > 64))
+    base_fail(m->comm, BASE_EXIT_OPTION,
+              "profile_shape: %g is not a whole number up to 64 (profile: erlang needs one)",
+              shape);
+  if (e->n_initial > e->w->n_global)
+    base_fail(m->comm, BASE_EXIT_OPTION,
+              "initial_cases: %" PRId64 " are more than the %" PRId64 " agents of the world",
+              e->n_initial, e->w->n_global);
+  if (!isnan(e->known_until)) {
+    const world_attribute *a = world_find_attribute(e->w, e->onset_attribute);
+
+    if (!a || a->is_label)
+      base_fail(m->comm, BASE_EXIT_INPUT,
+                "known_until: the world has no numeric attribute %s (see onset_attribute)",
+                e->onset_attribute);
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode set_up(model *m, world *w)
+{
+  epidemic *e = m->data;
+
+  PetscFunctionBegin;
+  e->w = w;
+  PetscCall(check_parameters(m, e));
+  PetscCall(PetscMalloc4(w->n, &e->state, w->n, &e->active, w->n, &e->fresh, w->n_site,
+                         &e->contact));
+  for (PetscInt s = 0; s < w->n_site; s++)
+    e->contact[s] = e->is_density || w->site_size[s] < 3 ? 1.0 : 1.0 / (w->site_size[s] - 1);
+  for (int k = 0; k < w->n_kind; k++) e->n_column += w->kind[k].n_slot;
+  PetscCall(PetscMalloc2(e->n_column, &e->site, e->n_column, &e->stride));
+  for (int k = 0, c = 0; k < w->n_kind; k++)
+    for (int slot = 0; slot < w->kind[k].n_slot; slot++, c++) {
+      e->site[c] = w->kind[k].site + slot;
+      e->stride[c] = w->kind[k].n_slot;
+    }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode destroy(model *m)
+{
+  epidemic *e = m->data;
+
+  PetscFunctionBegin;
+  PetscCall(epidemic_history_destroy(&e->history));
+  PetscCall(PetscFree4(e->state, e->active, e->fresh, e->contact));
+  PetscCall(PetscFree2(e->site, e->stride));
+  PetscCall(dual_vec_destroy(&e->x));
+  PetscCall(dual_vec_destroy(&e->pressure));
+  PetscCall(PetscFree(m->data));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -1,0 +1,210 @@
+/*
+ * epidemic_begin.c - start of a run: thresholds, profile, initial cases; what an infection records
+ */
+#include "epidemic_impl.h"
+
+#include <math.h>
+#include <string.h>
+
+double epidemic_profile_value(const epidemic_profile *f, double x, double slope[3])
+{
+  const double k = f->shape.v, scale = f->scale.v;
+  double value, log_x = 0;
+
+  if (f->is_erlang) {
+    value = f->norm * real_exp(-x / scale);
+    for (int i = 1; i < (int)k; i++) value *= x;
+  } else {
+    log_x = real_log(x);
+    value = real_exp((k - 1) * log_x - x / scale - f->log_norm);
+  }
+  if (slope) {
+    slope[0] = value * ((k - 1) / x - 1 / scale);
+    slope[1] = value * (x / scale - k) / scale;
+    slope[2] = f->is_erlang ? 0 : value * (log_x - f->d_shape);
+  }
+  return value;
+}
+
+static bool has_tangent(dual a)
+{
+  for (int j = 0; j < DUAL_MAX; j++)
+    if (a.d[j] != 0) return true;
+  return false;
+}
+
+static void set_profile(epidemic *e, dual latent, dual mean, dual shape)
+{
+  epidemic_profile *f = &e->profile;
+  double peak, log_peak;
+
+  f->latent = latent;
+  f->shape = shape;
+  f->scale = dual_div(mean, shape);
+  f->is_erlang = e->is_erlang;
+  f->has_tangents = has_tangent(f->scale) || has_tangent(f->shape);
+  f->log_norm = real_lgamma(shape.v) + shape.v * real_log(f->scale.v);
+  f->norm = real_exp(-f->log_norm);
+  f->d_shape = real_digamma(shape.v) + real_log(f->scale.v);
+  peak = (shape.v - 1) * f->scale.v;
+  log_peak = (shape.v - 1) * real_log(peak) - peak / f->scale.v;
+  f->end = peak + f->scale.v;
+  while ((shape.v - 1) * real_log(f->end) - f->end / f->scale.v > log_peak - 32.24)
+    f->end += f->scale.v;
+}
+
+dual epidemic_importation(const epidemic *e, double from, double to)
+{
+  dual before, after;
+
+  if (e->fade.v == 0) return e->importation;
+  before = dual_exp(dual_div(dual_const(-from), e->fade));
+  if (to <= from) return dual_mul(e->importation, before);
+  after = dual_exp(dual_div(dual_const(-to), e->fade));
+  return dual_scale(dual_mul(dual_mul(e->importation, e->fade), dual_sub(before, after)),
+                    1 / (to - from));
+}
+
+/* The delay from infection to onset of agent i [day], and its tangents (equation 7). */
+static double delay_of(const epidemic *e, PetscInt i, double *tangent)
+{
+  const double z = rng_normal(e->key, RNG_ONSET, e->w->gid[i], 0, 0);
+  const double delay = real_exp(e->delay_mu.v + e->delay_sigma.v * z);
+
+  for (int j = 0; j < e->width; j++)
+    tangent[j] = delay * (e->delay_mu.d[j] + z * e->delay_sigma.d[j]);
+  return delay;
+}
+
+void epidemic_infect(epidemic *e, PetscInt i, double tau, const double *dtau, bool is_at_start)
+{
+  double row[DUAL_MAX];
+  const double delay = delay_of(e, i, row);
+
+  for (int j = 0; j < e->width; j++) row[j] += dtau[j];
+  model_record_event(e->record, EPIDEMIC_INFECTION, i, is_at_start ? -INFINITY : tau, dtau);
+  model_record_event(e->record, EPIDEMIC_ONSET, i, tau + delay, row);
+  for (int j = 0; j < e->width; j++) row[j] = dtau[j] + e->span.d[j];
+  model_record_event(e->record, EPIDEMIC_REMOVAL, i, tau + e->span.v, row);
+}
+
+static void start_infected(epidemic *e, PetscInt i, double tau, const double *dtau)
+{
+  e->state[i] = EPIDEMIC_ACTIVE;
+  e->x->val[i] = tau;
+  if (e->width) dual_row_copy(e->width, e->x->der + (size_t)i * (size_t)e->width, dtau);
+}
+
+/* Cases whose infection time is given, and those whose onset is known: infected one delay before
+ * it, so that the time of infection carries the delay's tangents (equation 8). */
+static void start_given(epidemic *e)
+{
+  const world *w = e->w;
+  const world_attribute *initial = world_find_attribute(w, e->initial_attribute);
+  const world_attribute *onset =
+    isnan(e->known_until) ? NULL : world_find_attribute(w, e->onset_attribute);
+  static const double zero[DUAL_MAX];
+
+  if (initial && initial->is_label) initial = NULL;
+  for (PetscInt i = 0; i < w->n; i++) {
+    if (initial && !isnan(initial->number[i])) {
+      start_infected(e, i, initial->number[i], zero);
+      epidemic_infect(e, i, initial->number[i], zero, initial->number[i] <= 0);
+    } else if (onset && onset->number[i] <= e->known_until) {
+      double row[DUAL_MAX], minus[DUAL_MAX];
+      const double tau = onset->number[i] - delay_of(e, i, row);
+
+      for (int j = 0; j < e->width; j++) minus[j] = -row[j];
+      start_infected(e, i, tau, minus);
+      epidemic_infect(e, i, tau, minus, false);
+    }
+  }
+}
+
+/* initial_cases distinct agents infected at time 0, drawn anew for each replicate; the same list
+ * on every rank. */
+static PetscErrorCode start_drawn(epidemic *e)
+{
+  const world *w = e->w;
+  static const double zero[DUAL_MAX];
+  int64_t *drawn, n = 0;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(e->n_initial + 1, &drawn));
+  for (uint32_t attempt = 0; n < e->n_initial; attempt++) {
+    const double u = rng_uniform(e->key, RNG_INITIAL_CASE, 0, attempt, 0);
+    const int64_t gid = (int64_t)(u * (double)w->n_global);
+    int64_t at = n;
+
+    while (at > 0 && drawn[at - 1] > gid) at--;
+    if (at > 0 && drawn[at - 1] == gid) continue;
+    memmove(drawn + at + 1, drawn + at, (size_t)(n - at) * sizeof *drawn);
+    drawn[at] = gid;
+    n++;
+  }
+  for (PetscInt i = 0, c = 0; i < w->n && c < n;) {
+    if (w->gid[i] == drawn[c] && e->state[i] == EPIDEMIC_SUSCEPTIBLE) {
+      start_infected(e, i, 0.0, zero);
+      epidemic_infect(e, i, 0.0, zero, true);
+    }
+    if (w->gid[i] < drawn[c]) i++;
+    else c++;
+  }
+  PetscCall(PetscFree(drawn));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode set_parameters(epidemic *e, const dual theta[])
+{
+  const dual mean = theta[e->at.delay_mean], sd = theta[e->at.delay_sd];
+  dual shape = theta[e->at.shape];
+
+  PetscFunctionBegin;
+  for (int k = 0; k < e->w->n_kind; k++) e->beta[k] = theta[e->at.beta[k]];
+  set_profile(e, theta[e->at.latent], theta[e->at.mean], shape);
+  e->importation = theta[e->at.importation_rate];
+  e->fade = theta[e->at.importation_fade];
+  if (sd.v > 0) {
+    const dual ratio = dual_div(sd, mean);
+    const dual variance = dual_log1p(dual_mul(ratio, ratio));
+
+    e->delay_sigma = dual_sqrt(variance);
+    e->delay_mu = dual_sub(dual_log(mean), dual_scale(variance, 0.5));
+  } else {
+    e->delay_sigma = dual_const(0);
+    e->delay_mu = dual_log(mean);
+  }
+  e->span = dual_add(theta[e->at.latent],
+                     dual_mul(theta[e->at.mean],
+                              dual_shift(dual_scale(dual_powr(shape, -0.5), 2.0), 1.0)));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode epidemic_begin(model *m, const dual theta[], int width, rng_key key,
+                              model_record *record)
+{
+  epidemic *e = m->data;
+  const world *w = e->w;
+
+  PetscFunctionBegin;
+  if (!e->x || e->x->width != width) {
+    PetscCall(dual_vec_destroy(&e->x));
+    PetscCall(dual_vec_destroy(&e->pressure));
+    PetscCall(dual_vec_create(w->n, width, &e->x));
+    PetscCall(dual_vec_create(w->n_site, width, &e->pressure));
+  }
+  e->key = key;
+  e->width = width;
+  e->record = record;
+  PetscCall(set_parameters(e, theta));
+  PetscCall(PetscArrayzero(e->state, w->n));
+  for (PetscInt i = 0; i < w->n; i++)
+    e->x->val[i] = rng_exponential(key, RNG_THRESHOLD, w->gid[i], 0, 0);
+  if (width) PetscCall(PetscArrayzero(e->x->der, (size_t)w->n * (size_t)width));
+  start_given(e);
+  if (e->n_initial) PetscCall(start_drawn(e));
+  e->n_active = 0;
+  for (PetscInt i = 0; i < w->n; i++)
+    if (e->state[i] == EPIDEMIC_ACTIVE) e->active[e->n_active++] = i;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

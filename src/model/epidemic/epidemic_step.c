@@ -1,0 +1,132 @@
+/*
+ * epidemic_step.c - one step: infectious agents press on venues, venues on susceptible agents
+ *
+ * Equations (1) to (5) of src/model/README.md.  Each kernel has one body, compiled for each width
+ * of tangents; width 0 is the plain simulation.
+ */
+#include "epidemic_impl.h"
+
+#include <math.h>
+
+/* Infectiousness of the active agents at `time`, added to the partial sums of their sites in agent
+ * order.  Agents whose profile has ended leave the list. */
+static inline void press(int width, epidemic *e, double time)
+{
+  const epidemic_profile *f = &e->profile;
+  double *restrict val = e->pressure->val, *restrict der = e->pressure->der;
+  PetscInt kept = 0;
+
+  for (PetscInt a = 0; a < e->n_active; a++) {
+    const PetscInt i = e->active[a];
+    const double x = time - e->x->val[i] - f->latent.v;
+    double slope[3], row[DUAL_MAX], value;
+
+    if (x > f->end) {
+      e->state[i] = EPIDEMIC_PAST;
+      continue;
+    }
+    e->active[kept++] = i;
+    if (x <= 0) continue;
+    value = epidemic_profile_value(f, x, width ? slope : NULL);
+    if (width) {
+      const double *dtau = e->x->der + (size_t)i * (size_t)width;
+
+      for (int j = 0; j < width; j++) row[j] = -slope[0] * (dtau[j] + f->latent.d[j]);
+      if (f->has_tangents)
+        for (int j = 0; j < width; j++)
+          row[j] += slope[1] * f->scale.d[j] + slope[2] * f->shape.d[j];
+    }
+    for (int c = 0; c < e->n_column; c++) {
+      const int32_t s = e->site[c][(size_t)i * (size_t)e->stride[c]];
+
+      if (s < 0) continue;
+      val[s] += value;
+      for (int j = 0; j < width; j++) der[(size_t)s * (size_t)width + (size_t)j] += row[j];
+    }
+  }
+  e->n_active = kept;
+}
+
+/* Totals of venues become hazards: beta_k c_v times the total, by the product rule. */
+static inline void scale(int width, epidemic *e)
+{
+  double *restrict val = e->pressure->val, *restrict der = e->pressure->der;
+
+  for (PetscInt s = 0; s < e->w->n_site; s++) {
+    const dual *beta = &e->beta[e->w->site_kind[s]];
+    const double total = val[s] * e->contact[s], factor = beta->v * e->contact[s];
+    double *restrict row = der + (size_t)s * (size_t)width;
+
+    if (val[s] == 0) continue;
+    for (int j = 0; j < width; j++) row[j] = factor * row[j] + total * beta->d[j];
+    val[s] *= factor;
+  }
+}
+
+/* Susceptible agents use up their thresholds; those that reach them are infected at the real time
+ * tau = t + (E - L)/lambda, and listed in e->fresh. */
+static inline void expose(int width, epidemic *e, double time, double dt, const dual *outside)
+{
+  const double *restrict val = e->pressure->val, *restrict der = e->pressure->der;
+  double *restrict x = e->x->val, *restrict dx = e->x->der;
+
+  e->n_fresh = 0;
+  for (PetscInt i = 0; i < e->w->n; i++) {
+    double lambda = outside->v, drow[DUAL_MAX], *restrict row = dx + (size_t)i * (size_t)width;
+
+    if (e->state[i] != EPIDEMIC_SUSCEPTIBLE) continue;
+    for (int j = 0; j < width; j++) drow[j] = outside->d[j];
+    for (int c = 0; c < e->n_column; c++) {
+      const int32_t s = e->site[c][(size_t)i * (size_t)e->stride[c]];
+
+      if (s < 0 || val[s] == 0) continue;
+      lambda += val[s];
+      for (int j = 0; j < width; j++) drow[j] += der[(size_t)s * (size_t)width + (size_t)j];
+    }
+    if (!(x[i] <= lambda * dt)) {
+      x[i] -= lambda * dt;
+      for (int j = 0; j < width; j++) row[j] -= drow[j] * dt;
+    } else {
+      const double left = x[i] / lambda;
+
+      for (int j = 0; j < width; j++) row[j] = (row[j] - left * drow[j]) / lambda;
+      x[i] = time + left;
+      e->fresh[e->n_fresh++] = i;
+    }
+  }
+}
+
+/* Both lists ascend; merge from the back, in place. */
+static void merge_fresh(epidemic *e)
+{
+  PetscInt a = e->n_active, b = e->n_fresh, to = a + b;
+
+  e->n_active = to;
+  while (b > 0)
+    e->active[--to] =
+      a > 0 && e->active[a - 1] > e->fresh[b - 1] ? e->active[--a] : e->fresh[--b];
+}
+
+PetscErrorCode epidemic_step(model *m, PetscInt step)
+{
+  epidemic *e = m->data;
+  const double time = (double)step * m->dt;
+  const dual outside = epidemic_importation(e, time, time + m->dt);
+  static const double none[DUAL_MAX];
+
+  PetscFunctionBegin;
+  PetscCall(dual_vec_zero(e->pressure));
+  DUAL_FIX_WIDTH(e->width, press, e, time);
+  PetscCall(world_exchange(e->w, e->width, e->pressure->val, e->pressure->der));
+  DUAL_FIX_WIDTH(e->width, scale, e);
+  DUAL_FIX_WIDTH(e->width, expose, e, time, m->dt, &outside);
+  for (PetscInt b = 0; b < e->n_fresh; b++) {
+    const PetscInt i = e->fresh[b];
+
+    e->state[i] = EPIDEMIC_ACTIVE;
+    epidemic_infect(e, i, e->x->val[i],
+                    e->width ? e->x->der + (size_t)i * (size_t)e->width : none, false);
+  }
+  merge_fresh(e);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -1,0 +1,183 @@
+/*
+ * model.c - types by name, parameters from options, and the record of events
+ */
+#include "gradus/model.h"
+
+#include <math.h>
+#include <string.h>
+
+PetscErrorCode model_create_epidemic(model *m, options *o, const world_names *names);
+
+enum { MODEL_MAX_TYPES = 32 };
+
+static struct {
+  char name[MODEL_NAME_SIZE];
+  model_create_function create;
+} registry[MODEL_MAX_TYPES];
+static int n_registered;
+
+PetscErrorCode model_register(const char name[], model_create_function create)
+{
+  PetscFunctionBegin;
+  for (int t = 0; t < n_registered; t++)
+    PetscCheck(strcmp(registry[t].name, name), PETSC_COMM_SELF, PETSC_ERR_ARG_WRONG,
+               "model %s is registered twice", name);
+  PetscCheck(n_registered < MODEL_MAX_TYPES, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE,
+             "more than %d models", (int)MODEL_MAX_TYPES);
+  PetscCall(PetscStrncpy(registry[n_registered].name, name, MODEL_NAME_SIZE));
+  registry[n_registered++].create = create;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode register_all(void)
+{
+  PetscFunctionBegin;
+  if (!n_registered) PetscCall(model_register("epidemic", model_create_epidemic));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+model_transform model_parameter_transform(const model_parameter *p)
+{
+  if (isfinite(p->lower)) return isfinite(p->upper) ? MODEL_LOGIT : MODEL_LOG;
+  return MODEL_IDENTITY;
+}
+
+const char *model_transform_name(model_transform t)
+{
+  static const char *const name[] = {"identity", "log", "logit"};
+
+  return name[t];
+}
+
+int model_find_parameter(const model *m, const char name[])
+{
+  for (int p = 0; p < m->n_parameter; p++)
+    if (!strcmp(m->parameter[p].name, name)) return p;
+  return -1;
+}
+
+int model_find_observable(const model *m, const char name[])
+{
+  for (int k = 0; k < m->n_observable; k++)
+    if (!strcmp(m->observable[k].name, name)) return k;
+  return -1;
+}
+
+static PetscErrorCode read_parameters(model *m, options *o)
+{
+  PetscFunctionBegin;
+  for (int i = 0; i < options_family_size(o, "parameters"); i++) {
+    const char *name = options_family_name(o, "parameters", i);
+    const char *where = options_family_where(o, "parameters", i);
+    const int at = model_find_parameter(m, name);
+    model_parameter *p = at < 0 ? NULL : &m->parameter[at];
+    double value;
+
+    if (!p) continue; /* may be a loss's; whoever knows all names in force checks them */
+    if (!options_parse_real(options_family_value(o, "parameters", i), &value))
+      PetscCall(options_mistake(o, where, name, "\"%s\" is not a finite number",
+                                options_family_value(o, "parameters", i)));
+    else if (!((value > p->lower || (p->can_be_lower && value == p->lower)) && value < p->upper))
+      PetscCall(options_mistake(o, where, name, "%g is outside %s%g, %g)", value,
+                                p->can_be_lower ? "[" : "(", p->lower, p->upper));
+    else
+      p->value = value;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode model_create(options *o, const world_names *names, model **out)
+{
+  const char *type = options_text(o, "model");
+  const double days = options_real(o, "days");
+  model *m;
+
+  PetscFunctionBegin;
+  *out = NULL;
+  PetscCall(register_all());
+  PetscCall(PetscNew(&m));
+  *out = m;
+  PetscCall(PetscStrncpy(m->type, type, sizeof m->type));
+  m->dt = options_real(o, "dt");
+  if (days / m->dt > 1e6) {
+    PetscCall(options_mistake(o, options_where(o, "days"), "days",
+                              "%g days are more than 1,000,000 steps of %g", days, m->dt));
+    m->n_step = 1;
+  } else {
+    m->n_step = (PetscInt)ceil(days / m->dt - 1e-9);
+  }
+  for (int t = 0; t < n_registered; t++) {
+    if (strcmp(registry[t].name, type)) continue;
+    PetscCall(registry[t].create(m, o, names));
+    PetscCall(read_parameters(m, o));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  PetscCall(options_mistake(o, options_where(o, "model"), "model", "unknown model \"%s\"", type));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode model_set_up(model *m, world *w)
+{
+  PetscFunctionBegin;
+  m->comm = w->comm;
+  PetscCall(m->ops->set_up(m, w));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode model_begin(model *m, const dual theta[], int width, rng_key key,
+                           model_record *record)
+{
+  PetscFunctionBegin;
+  PetscCall(m->ops->begin(m, theta, width, key, record));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode model_step(model *m, PetscInt step)
+{
+  PetscFunctionBegin;
+  PetscCall(m->ops->step(m, step));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode model_event_history(model *m, const dual theta[], int width, double until,
+                                   dual *log_likelihood)
+{
+  PetscFunctionBegin;
+  PetscCheck(m->ops->event_history, m->comm, PETSC_ERR_SUP, "model %s has no event history",
+             m->type);
+  PetscCall(m->ops->event_history(m, theta, width, until, log_likelihood));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode model_destroy(model **m)
+{
+  PetscFunctionBegin;
+  if (!*m) PetscFunctionReturn(PETSC_SUCCESS);
+  if ((*m)->ops && (*m)->ops->destroy) PetscCall((*m)->ops->destroy(*m));
+  PetscCall(PetscFree(*m));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+void model_record_event(model_record *r, int flow, PetscInt i, double time, const double *dtime)
+{
+  const double x = time / r->dt, up = ceil(x), phi = up - x;
+  const size_t stride = (size_t)r->n_flow;
+
+  if (up >= (double)r->n_time) return;
+  for (int s = 0; s < r->n_set; s++) {
+    size_t at = (size_t)r->row[s][i] * (size_t)r->n_time * stride + (size_t)flow;
+    const PetscInt m = up < 0 ? 0 : (PetscInt)up;
+
+    at += (size_t)m * stride;
+    if (up < 0) {
+      r->val[s][at] += 1.0;
+      continue;
+    }
+    r->val[s][at] += phi;
+    if (r->width) dual_row_axpy(r->width, r->der[s] + at * (size_t)r->width, -1 / r->dt, dtime);
+    if (m + 1 == r->n_time) continue;
+    at += stride;
+    r->val[s][at] += 1.0 - phi;
+    if (r->width) dual_row_axpy(r->width, r->der[s] + at * (size_t)r->width, 1 / r->dt, dtime);
+  }
+}

@@ -1,0 +1,243 @@
+/*
+ * options_table.c - every option of ours, once
+ *
+ * Checks, -help, -print_defaults and /provenance are made from this table.  Sorted by topic; the
+ * order is that of -help.
+ */
+#include "options_impl.h"
+
+#include <math.h>
+#include <string.h>
+
+enum {
+  RUN = COMMAND_SIMULATE | COMMAND_SENSITIVITY | COMMAND_CALIBRATE | COMMAND_PREDICT |
+        COMMAND_CHECK,
+  JACOBIAN = COMMAND_SENSITIVITY | COMMAND_CALIBRATE | COMMAND_CHECK,
+  FREE = JACOBIAN | COMMAND_SIMULATE | COMMAND_PREDICT,
+  FIT = COMMAND_CALIBRATE | COMMAND_CHECK,
+  BUILD = COMMAND_WORLD | COMMAND_CHECK,
+  WORLD = RUN | COMMAND_WORLD,
+  ALL = WORLD | COMMAND_INFO
+};
+
+#define ANY .low = 0, .high = 0
+#define AT_LEAST(x) .low = (x), .high = INFINITY
+#define BETWEEN(a, b) .low = (a), .high = (b)
+
+/* clang-format off */
+const option options_table[] = {
+  /* what is run */
+  {.name = "model", .type = OPTIONS_WORD, .commands = RUN, .flags = OPTIONS_ANSWER,
+   .words = "epidemic", .initial = "epidemic", .help = "the model"},
+  {.name = "world", .type = OPTIONS_PATH, .commands = WORLD,
+   .flags = OPTIONS_SYNTHETIC | OPTIONS_ANSWER,
+   .help = "world file (.h5), table of persons (.csv), or a word synthetic:..."},
+  {.name = "seed", .type = OPTIONS_INT, .commands = WORLD, .flags = OPTIONS_ANSWER, AT_LEAST(0),
+   .initial = "1", .help = "key of all random numbers"},
+  {.name = "days", .type = OPTIONS_REAL, .commands = RUN,
+   .flags = OPTIONS_ANSWER | OPTIONS_OPEN_LOW, .unit = "day", AT_LEAST(0), .initial = "60",
+   .help = "length of the run"},
+  {.name = "dt", .type = OPTIONS_REAL, .commands = RUN, .flags = OPTIONS_ANSWER | OPTIONS_OPEN_LOW,
+   .unit = "day", AT_LEAST(0), .initial = "1", .help = "length of a step"},
+  {.name = "replicates", .type = OPTIONS_INT, .commands = RUN, .flags = OPTIONS_ANSWER,
+   BETWEEN(1, 16777215), .initial = "1", .help = "runs, each with its own random numbers"},
+  {.name = "keep", .type = OPTIONS_WORD, .commands = RUN, .flags = OPTIONS_ANSWER,
+   .words = "replicates|mean", .initial = "replicates",
+   .help = "write every replicate, or their mean and its standard error"},
+  {.name = "parameters", .type = OPTIONS_REAL, .commands = RUN,
+   .flags = OPTIONS_FAMILY | OPTIONS_ANSWER, .help = "value of a parameter of the model"},
+  {.name = "by", .type = OPTIONS_LIST, .commands = RUN, .flags = OPTIONS_ANSWER,
+   .help = "observables also by group: area, region, age or an attribute of agents"},
+
+  /* the model epidemic */
+  {.name = "contact", .type = OPTIONS_WORD, .commands = RUN, .flags = OPTIONS_ANSWER,
+   .words = "frequency|density", .initial = "frequency",
+   .help = "pressure in a venue: per member, or of all members together"},
+  {.name = "profile", .type = OPTIONS_WORD, .commands = RUN, .flags = OPTIONS_ANSWER,
+   .words = "gamma|erlang", .initial = "gamma", .help = "infectiousness by age of infection"},
+  {.name = "initial_cases", .type = OPTIONS_INT, .commands = RUN, .flags = OPTIONS_ANSWER,
+   AT_LEAST(0), .initial = "0", .unit = "people", .help = "people infected at the start"},
+  {.name = "known_until", .type = OPTIONS_REAL, .commands = RUN, .flags = OPTIONS_ANSWER, ANY,
+   .unit = "day", .help = "people whose onset is known up to this day are initial cases"},
+  {.name = "onset_attribute", .type = OPTIONS_TEXT, .commands = RUN, .flags = OPTIONS_ANSWER,
+   .initial = "onset", .help = "attribute of agents: day of onset"},
+  {.name = "initial_attribute", .type = OPTIONS_TEXT, .commands = RUN, .flags = OPTIONS_ANSWER,
+   .initial = "infected_at", .help = "attribute of agents: day of infection"},
+  {.name = "infectious_attribute", .type = OPTIONS_TEXT, .commands = RUN, .flags = OPTIONS_ANSWER,
+   .initial = "infectious_at", .help = "attribute of agents: day they become infectious"},
+  {.name = "removed_attribute", .type = OPTIONS_TEXT, .commands = RUN, .flags = OPTIONS_ANSWER,
+   .initial = "removed_at", .help = "attribute of agents: day they stop being infectious"},
+
+  /* derivatives */
+  {.name = "free", .type = OPTIONS_LIST, .commands = FREE, .flags = OPTIONS_ANSWER,
+   .help = "free parameters; empty: all of the model"},
+  {.name = "estimator", .type = OPTIONS_WORD, .commands = FREE, .flags = OPTIONS_ANSWER,
+   .words = "none|auto|pathwise|fd", .initial = "auto",
+   .help = "how a derivative passes through a random choice"},
+  {.name = "pathwise_accept_bias", .type = OPTIONS_BOOL, .commands = FREE, .flags = OPTIONS_ANSWER,
+   .initial = "false", .help = "allow pathwise where hazards stop abruptly"},
+  {.name = "clock", .type = OPTIONS_WORD, .commands = RUN, .flags = OPTIONS_ANSWER,
+   .words = "threshold", .initial = "threshold", .help = "when a hazard becomes an event"},
+  {.name = "fd_step", .type = OPTIONS_REAL, .commands = FREE,
+   .flags = OPTIONS_ANSWER | OPTIONS_OPEN_LOW | OPTIONS_OPEN_HIGH, BETWEEN(0, 1),
+   .unit = "relative", .initial = "0.05",
+   .help = "step of central differences, in the user's units"},
+
+  /* data and loss */
+  {.name = "data", .type = OPTIONS_PATH, .commands = FIT, .help = "table of observations (.csv)"},
+  {.name = "data_observable", .type = OPTIONS_TEXT, .commands = FIT, .flags = OPTIONS_ANSWER,
+   .initial = "onsets", .help = "observable that the data are compared with"},
+  {.name = "data_by", .type = OPTIONS_TEXT, .commands = FIT, .flags = OPTIONS_ANSWER,
+   .help = "column of the data that names the group: area, region, age or an attribute"},
+  {.name = "data_from", .type = OPTIONS_REAL, .commands = FIT, .flags = OPTIONS_ANSWER, ANY,
+   .unit = "day", .help = "leave out data before this day"},
+  {.name = "data_until", .type = OPTIONS_REAL, .commands = FIT, .flags = OPTIONS_ANSWER, ANY,
+   .unit = "day", .help = "leave out data after this day"},
+  {.name = "loss", .type = OPTIONS_WORD, .commands = FIT, .flags = OPTIONS_ANSWER,
+   .words = "squared|gaussian|poisson|negative_binomial|event_history", .initial = "poisson",
+   .help = "distance of a run to the data"},
+  {.name = "loss_of", .type = OPTIONS_WORD, .commands = FIT, .flags = OPTIONS_ANSWER,
+   .words = "mean|replicate", .initial = "mean",
+   .help = "loss of the mean of the replicates, or mean of their losses"},
+  {.name = "loss_scale", .type = OPTIONS_REAL, .commands = FIT,
+   .flags = OPTIONS_ANSWER | OPTIONS_OPEN_LOW, AT_LEAST(0), .unit = "as the data", .initial = "1",
+   .help = "standard deviation of the gaussian loss"},
+  {.name = "dispersion", .type = OPTIONS_REAL, .commands = FIT | COMMAND_PREDICT,
+   .flags = OPTIONS_ANSWER | OPTIONS_OPEN_LOW, AT_LEAST(0),
+   .help = "fixed size of the negative binomial; unset: it is a free parameter"},
+
+  /* inference */
+  {.name = "prior", .type = OPTIONS_TEXT, .commands = FIT | COMMAND_PREDICT,
+   .flags = OPTIONS_FAMILY | OPTIONS_ANSWER,
+   .help = "normal(m,s), lognormal(m,s), uniform(a,b), beta(a,b) or gamma(k,rate)"},
+  {.name = "family", .type = OPTIONS_WORD, .commands = FIT, .flags = OPTIONS_ANSWER,
+   .words = "normal|mvn", .initial = "mvn", .help = "variational family: mean field, full rank"},
+  {.name = "divergence", .type = OPTIONS_WORD, .commands = FIT, .flags = OPTIONS_ANSWER,
+   .words = "kl", .initial = "kl", .help = "divergence from the prior"},
+  {.name = "divergence_weight", .type = OPTIONS_REAL, .commands = FIT, .flags = OPTIONS_ANSWER,
+   AT_LEAST(0), .initial = "1", .help = "weight of the divergence"},
+  {.name = "draws", .type = OPTIONS_INT, .commands = FIT, .flags = OPTIONS_ANSWER,
+   BETWEEN(1, 16777215), .initial = "16", .help = "base samples of the objective"},
+  {.name = "gradient", .type = OPTIONS_WORD, .commands = FIT, .flags = OPTIONS_ANSWER,
+   .words = "pathwise", .initial = "pathwise", .help = "gradient in the family's parameters"},
+  {.name = "start", .type = OPTIONS_WORD, .commands = FIT, .flags = OPTIONS_ANSWER,
+   .words = "prior|laplace", .initial = "prior", .help = "where the family starts"},
+  {.name = "samples", .type = OPTIONS_INT, .commands = FIT | COMMAND_PREDICT,
+   .flags = OPTIONS_ANSWER, BETWEEN(1, 16777215), .initial = "1000",
+   .help = "samples of the posterior"},
+  {.name = "posterior", .type = OPTIONS_PATH, .commands = COMMAND_PREDICT | COMMAND_CHECK,
+   .help = "posterior file to predict from"},
+
+  /* building a world */
+  {.name = "import", .type = OPTIONS_WORD, .commands = BUILD, .flags = OPTIONS_ANSWER,
+   .words = "persons", .help = "kind of world to import"},
+  {.name = "persons", .type = OPTIONS_PATH, .commands = BUILD, .help = "table of persons (.csv)"},
+  {.name = "area_size", .type = OPTIONS_REAL, .commands = WORLD,
+   .flags = OPTIONS_ANSWER | OPTIONS_OPEN_LOW, AT_LEAST(0), .unit = "m", .initial = "1000",
+   .help = "side of the squares that x,y are gathered into"},
+
+  /* how it is run */
+  {.name = "ranks_per_world", .type = OPTIONS_INT, .commands = RUN, BETWEEN(0, 16777215),
+   .initial = "0", .unit = "ranks", .help = "ranks that hold one world together; 0: all"},
+  {.name = "partition", .type = OPTIONS_WORD, .commands = WORLD, .words = "blocks|hilbert|ptscotch",
+   .initial = "hilbert", .help = "how areas are dealt to ranks"},
+  {.name = "output", .type = OPTIONS_PATH, .commands = WORLD, .help = "file to write"},
+  {.name = "overwrite", .type = OPTIONS_BOOL, .commands = WORLD, .initial = "false",
+   .help = "replace an existing output"},
+  {.name = "quiet", .type = OPTIONS_BOOL, .commands = WORLD, .initial = "false",
+   .help = "print nothing but errors"},
+  {.name = "progress", .type = OPTIONS_WORD, .commands = WORLD, .words = "none|line|log",
+   .help = "how far the run is; unset: line on a terminal, else log"},
+  {.name = "test_rank_order_sums", .type = OPTIONS_BOOL, .commands = WORLD,
+   .flags = OPTIONS_HIDDEN | OPTIONS_ANSWER, .initial = "false",
+   .help = "add in the order of ranks: breaks reproducibility, for tests of the tests"},
+
+  /* questions */
+  {.name = "file", .type = OPTIONS_PATH, .commands = COMMAND_INFO, .flags = OPTIONS_ARGUMENT,
+   .help = "Gradus file to describe; `gradus info FILE` means the same"},
+  {.name = "help", .type = OPTIONS_BOOL, .commands = ALL, .flags = OPTIONS_ARGUMENT,
+   .initial = "false", .help = "print this and stop"},
+  {.name = "print_defaults", .type = OPTIONS_BOOL, .commands = ALL, .flags = OPTIONS_ARGUMENT,
+   .initial = "false", .help = "print a run file with all defaults and stop"},
+  {.name = "version", .type = OPTIONS_BOOL, .commands = ALL, .flags = OPTIONS_ARGUMENT,
+   .initial = "false", .help = "print the version and stop"},
+};
+/* clang-format on */
+
+const int options_table_size = sizeof options_table / sizeof options_table[0];
+
+static const struct {
+  const char *name;
+  unsigned bit;
+} command_bits[] = {{"world", COMMAND_WORLD},
+                    {"simulate", COMMAND_SIMULATE},
+                    {"sensitivity", COMMAND_SENSITIVITY},
+                    {"calibrate", COMMAND_CALIBRATE},
+                    {"predict", COMMAND_PREDICT},
+                    {"check", COMMAND_CHECK},
+                    {"info", COMMAND_INFO}};
+
+/* Prefixes of PETSc's options that pass, and the commands whose solvers may use them. */
+static const struct {
+  const char *prefix;
+  unsigned commands;
+  bool is_early; /* read by PetscInitialize: on the command line only */
+} solvers[] = {{"tao_", FIT, false},   {"ksp_", FIT, false}, {"pc_", FIT, false},
+               {"mat_", WORLD, false}, {"log_", ALL, true},  {"malloc_", ALL, true}};
+
+const option *options_entry(const char name[])
+{
+  for (int i = 0; i < options_table_size; i++)
+    if (!strcmp(name, options_table[i].name)) return &options_table[i];
+  return NULL;
+}
+
+const option *options_family(const char name[])
+{
+  for (int i = 0; i < options_table_size; i++) {
+    const option *e = &options_table[i];
+    size_t n = strlen(e->name);
+
+    if ((e->flags & OPTIONS_FAMILY) && !strncmp(name, e->name, n) && name[n] == '_' && name[n + 1])
+      return e;
+  }
+  return NULL;
+}
+
+unsigned options_command_bit(const char command[])
+{
+  for (size_t i = 0; i < sizeof command_bits / sizeof command_bits[0]; i++)
+    if (!strcmp(command, command_bits[i].name)) return command_bits[i].bit;
+  return 0;
+}
+
+unsigned options_solver_commands(const char name[])
+{
+  for (size_t i = 0; i < sizeof solvers / sizeof solvers[0]; i++) {
+    size_t n = strlen(solvers[i].prefix);
+
+    if (!strncmp(name, solvers[i].prefix, n) && name[n]) return solvers[i].commands;
+  }
+  return 0;
+}
+
+bool options_solver_is_early(const char name[])
+{
+  for (size_t i = 0; i < sizeof solvers / sizeof solvers[0]; i++)
+    if (!strncmp(name, solvers[i].prefix, strlen(solvers[i].prefix))) return solvers[i].is_early;
+  return false;
+}
+
+void options_range_text(const option *e, size_t size, char text[])
+{
+  char low[32], high[32];
+
+  text[0] = '\0';
+  if (e->type == OPTIONS_WORD) snprintf(text, size, "%s", e->words);
+  if ((e->type != OPTIONS_INT && e->type != OPTIONS_REAL) || (e->low == 0 && e->high == 0)) return;
+  options_show_real(e->low, low);
+  options_show_real(e->high, high);
+  snprintf(text, size, "%c%s, %s%c", e->flags & OPTIONS_OPEN_LOW ? '(' : '[', low,
+           isinf(e->high) ? "inf" : high,
+           isinf(e->high) || (e->flags & OPTIONS_OPEN_HIGH) ? ')' : ']');
+}

@@ -1,0 +1,58 @@
+/*
+ * rng.c - random numbers from Random123's Philox4x32-10
+ */
+#include "gradus/rng.h"
+#include "gradus/real.h"
+#include <Random123/philox.h>
+
+void rng_block(const uint32_t key[2], const uint32_t counter[4], uint32_t out[4])
+{
+  const philox4x32_ctr_t c = {{counter[0], counter[1], counter[2], counter[3]}};
+  const philox4x32_key_t k = {{key[0], key[1]}};
+  const philox4x32_ctr_t r = philox4x32_R(10, c, k);
+
+  for (int i = 0; i < 4; i++) out[i] = r.v[i];
+}
+
+/* open_unit - (n + 1/2) 2^-52 from the upper 52 bits of two words.  Of 53 bits the largest
+ * would round to 1. */
+static double open_unit(uint32_t low, uint32_t high)
+{
+  const uint64_t n = ((uint64_t)high << 32 | low) >> 12;
+
+  return ((double)n + 0.5) * 0x1p-52;
+}
+
+void rng_uniform_pair(rng_key key, rng_purpose purpose, int64_t agent, uint32_t step, uint32_t draw,
+                      double u[2])
+{
+  const uint64_t id = (uint64_t)agent;
+  const uint32_t words[2] = {(uint32_t)key.seed, (uint32_t)(key.seed >> 32)};
+  const uint32_t counter[4] = {(uint32_t)id,
+                               (uint32_t)(id >> 32 & 0xffff) | (uint32_t)purpose << 16, step,
+                               (draw & 0xff) | key.replicate << 8};
+  uint32_t out[4];
+
+  rng_block(words, counter, out);
+  u[0] = open_unit(out[0], out[1]);
+  u[1] = open_unit(out[2], out[3]);
+}
+
+double rng_uniform(rng_key key, rng_purpose purpose, int64_t agent, uint32_t step, uint32_t draw)
+{
+  double u[2];
+
+  rng_uniform_pair(key, purpose, agent, step, draw, u);
+  return u[0];
+}
+
+double rng_exponential(rng_key key, rng_purpose purpose, int64_t agent, uint32_t step,
+                       uint32_t draw)
+{
+  return -real_log(1.0 - rng_uniform(key, purpose, agent, step, draw)); /* 1 - u is exact */
+}
+
+double rng_normal(rng_key key, rng_purpose purpose, int64_t agent, uint32_t step, uint32_t draw)
+{
+  return real_normal_quantile(rng_uniform(key, purpose, agent, step, draw));
+}

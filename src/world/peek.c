@@ -1,0 +1,114 @@
+/*
+ * peek.c - what a source is, and which names it offers, without reading the agents
+ */
+#include "csv_impl.h"
+#include "table_impl.h"
+
+#include <string.h>
+#include <strings.h>
+
+static const char synthetic_prefix[] = "synthetic:";
+
+PetscErrorCode world_source_parse(MPI_Comm comm, const char source[], world_source *type,
+                                  int64_t *n_agent)
+{
+  const size_t length = strlen(source), prefix = sizeof synthetic_prefix - 1;
+  const char *digit = source + prefix;
+  int64_t n = 0;
+
+  PetscFunctionBegin;
+  *n_agent = -1;
+  if (strncmp(source, synthetic_prefix, prefix) != 0) {
+    *type = length >= 4 && strcasecmp(source + length - 4, ".csv") == 0 ? WORLD_SOURCE_CSV
+                                                                        : WORLD_SOURCE_H5;
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  for (; *digit >= '0' && *digit <= '9' && n < INT64_C(1) << 47; digit++)
+    n = n * 10 + (*digit - '0');
+  if (*digit || n <= 0 || n >= INT64_C(1) << 47)
+    base_fail(comm, BASE_EXIT_OPTION,
+              "world: %.100s: no number of agents (synthetic:N, 1 <= N < 2^47)", source);
+  *type = WORLD_SOURCE_SYNTHETIC;
+  *n_agent = n;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode peek_csv(MPI_Comm comm, const char path[], world_names *names)
+{
+  csv_file file;
+  csv_columns columns = {.role = NULL};
+  PetscErrorCode code;
+
+  PetscFunctionBegin;
+  code = csv_open(comm, path, &file);
+  if (!code) code = csv_columns_create(&file, &columns);
+  *names = columns.names;
+  PetscCall(csv_columns_destroy(&columns));
+  PetscCall(csv_close(&file));
+  PetscCall(code);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The names in a group of an HDF5 file, but one; they are sorted. */
+static PetscErrorCode peek_group(h5_file *file, const char group[], const char without[], int n_max,
+                                 char (*name)[WORLD_NAME_SIZE], int *n)
+{
+  char **list;
+  int n_list;
+
+  PetscFunctionBegin;
+  PetscCall(h5_list(file, group, &n_list, &list));
+  *n = 0;
+  for (int i = 0; i < n_list && *n < n_max; i++)
+    if (strcmp(list[i], without) != 0)
+      PetscCall(PetscStrncpy(name[(*n)++], list[i], WORLD_NAME_SIZE));
+  PetscCall(h5_list_free(n_list, &list));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode peek_names(h5_file *file, world_names *names)
+{
+  int64_t dims[H5_MAX_RANK];
+  int64_t last[1], count[1] = {1};
+  bool has_kinds;
+
+  PetscFunctionBegin;
+  PetscCall(h5_shape(file, "/agents/area_ptr", NULL, NULL, NULL, dims));
+  last[0] = dims[0] - 1;
+  PetscCall(h5_get(file, "/agents/area_ptr", last, count, &names->n_agent));
+  PetscCall(h5_has(file, "/memberships", &has_kinds));
+  if (has_kinds)
+    PetscCall(peek_group(file, "/memberships", "", WORLD_MAX_KINDS, names->kind, &names->n_kind));
+  PetscCall(peek_group(file, "/agents", "area_ptr", WORLD_MAX_ATTRIBUTES, names->attribute,
+                       &names->n_attribute));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode peek_h5(MPI_Comm comm, const char path[], world_names *names)
+{
+  h5_file *file = NULL;
+  PetscErrorCode code;
+
+  PetscFunctionBegin;
+  PetscCall(h5_open(comm, path, "world", &file));
+  code = peek_names(file, names);
+  PetscCall(h5_close(&file));
+  PetscCall(code);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode world_peek(MPI_Comm comm, const char source[], world_names *names)
+{
+  world_source type;
+  int64_t n_agent;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMemzero(names, sizeof *names));
+  PetscCall(world_source_parse(comm, source, &type, &n_agent));
+  switch (type) {
+  case WORLD_SOURCE_SYNTHETIC: world_names_synthetic(n_agent, names); break;
+  case WORLD_SOURCE_CSV: PetscCall(peek_csv(comm, source, names)); break;
+  case WORLD_SOURCE_H5: PetscCall(peek_h5(comm, source, names)); break;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -1,0 +1,130 @@
+/*
+ * world_impl.h - what the parts of the world share; private to src/world/
+ */
+#ifndef WORLD_IMPL_H
+#define WORLD_IMPL_H
+
+#include "gradus/world.h"
+#include "table_impl.h"
+
+/* -- ship.c: sorting, and moving rows between ranks -------------------------------------------- */
+
+/* world_sort - sort keys ascending, and an index along with them; equal keys keep their order
+ *
+ * In/out  key    [n]
+ *         index  [n] or NULL
+ * Not collective.  O(n) for each 11 bits in which keys differ; memory 12 bytes an entry. */
+PetscErrorCode world_sort(PetscInt n, uint64_t key[], PetscInt index[]);
+
+/* world_permute - entry i becomes what entry order[i] was; *column is replaced.  Not collective. */
+PetscErrorCode world_permute(PetscInt n, size_t bytes, const PetscInt order[], void **column);
+
+/* world_block_owner - the rank whose block (world_table_block) has item i of n */
+static inline PetscMPIInt world_block_owner(int64_t n, PetscMPIInt size, int64_t i)
+{
+  return (PetscMPIInt)(((i + 1) * size - 1) / n);
+}
+
+/* A plan to send each of n_send rows to a rank.  Rows arrive by sender, and from one sender in its
+ * order. */
+typedef struct world_ship {
+  MPI_Comm comm; /* borrowed */
+  PetscMPIInt size;
+  PetscInt n_send, n_recv;
+  PetscMPIInt *send_count, *send_first, *recv_count, *recv_first; /* [size] rows; owned */
+  PetscInt *order; /* [n_send] row at each place of the message; NULL if they are in order; owned */
+} world_ship;
+
+/* world_ship_create - plan to send row i to rank to[i].  Collective on comm. */
+PetscErrorCode world_ship_create(MPI_Comm comm, PetscInt n, const PetscMPIInt to[],
+                                 world_ship **ship);
+PetscErrorCode world_ship_destroy(world_ship **ship);
+
+/* world_ship_send - send rows of the given size.  In [n_send], out [n_recv].  Collective. */
+PetscErrorCode world_ship_send(const world_ship *ship, size_t bytes, const void *in, void *out);
+
+/* world_ship_take - the same; *column is freed on the way and replaced by what arrives */
+PetscErrorCode world_ship_take(const world_ship *ship, size_t bytes, void **column);
+
+/* world_ship_reply - send an answer to each row back.  In [n_recv], out [n_send] in the order of the
+ * rows that were sent.  Collective. */
+PetscErrorCode world_ship_reply(const world_ship *ship, size_t bytes, const void *in, void *out);
+
+/* -- sites.c: venues, through the areas of their members ---------------------------------------- */
+
+/* Sites of one kind, ascending by (venue, area). */
+typedef struct world_sites {
+  PetscInt n;
+  int64_t *venue; /* [n] owned */
+  int32_t *area;  /* [n] owned */
+  int32_t *size;  /* [n] members of the site; owned */
+} world_sites;
+
+/* world_sites_collect - the distinct pairs of venue and area of n agents
+ *
+ * In      area   [n]
+ *         venue  [n][n_slot], -1 for none
+ * Not collective. */
+PetscErrorCode world_sites_collect(PetscInt n, int n_slot, int64_t n_area, const int32_t area[],
+                                   const int64_t venue[], world_sites *sites);
+PetscErrorCode world_sites_clear(world_sites *sites);
+
+/* world_sites_survey - what the venues of this rank's sites are like over all ranks
+ *
+ * In      venue_area  [block of venues] what the source says is a venue's area; NULL if nothing
+ * Out     size        [sites->n] members of the venue
+ *         home        [sites->n] its lowest area; -1 - area if all its sites are on this rank
+ *         wrong       the first venue of this rank's block without members or whose venue_area is
+ *                     not the lowest of theirs; -1 if there is none or venue_area is NULL
+ * Collective on comm. */
+PetscErrorCode world_sites_survey(MPI_Comm comm, int64_t n_venue, int64_t n_area,
+                                  const world_sites *sites, const int32_t venue_area[],
+                                  int32_t size[], int32_t home[], int64_t *wrong);
+
+/* world_graph_of_table - what world_graph_create() makes, before there is a world
+ *
+ * In      weight  [n_area] agents; not copied
+ * Out     graph   the caller frees its edges.  Collective on the table's comm. */
+PetscErrorCode world_graph_of_table(const world_table *t, const int64_t weight[],
+                                    partition_graph *graph);
+
+/* world_site_areas - area of each site; the caller frees it.  Not collective. */
+PetscErrorCode world_site_areas(const world *w, int32_t **area);
+
+/* -- build.c ------------------------------------------------------------------------------------ */
+
+typedef struct world_build_options {
+  const char *source;    /* for messages */
+  const char *partition; /* type */
+  bool rank_order_sums;  /* negative control: totals depend on the ranks */
+} world_build_options;
+
+/* world_build - turn a table into a world; *t is destroyed.  Collective on the table's comm. */
+PetscErrorCode world_build(const world_build_options *o, world_table **t, world **w);
+
+/* world_is_valid - does everything world.h says hold?  Collective; memory O(n). */
+PetscErrorCode world_is_valid(const world *w, bool *is_valid);
+
+/* -- exchange.c --------------------------------------------------------------------------------- */
+
+/* world_exchange_create - plan the exchange of the world's sites
+ *
+ * In      home  [n_site] as world_sites_survey() gives it
+ *         area  [n_site]
+ * Collective on the world's communicator. */
+PetscErrorCode world_exchange_create(world *w, const int32_t home[], const int32_t area[],
+                                     bool rank_order_sums);
+PetscErrorCode world_exchange_destroy(struct world_exchange **x);
+void world_exchange_count(const struct world_exchange *x, world_counts *c);
+
+/* -- world_h5.c --------------------------------------------------------------------------------- */
+
+/* world_table_from_h5 - read world.h5, each rank its block of agents
+ *
+ * Out     digest  of the source the file was made from
+ * Errors  BASE_EXIT_INPUT
+ * Collective on comm.  Memory O(n_global / ranks + n_area). */
+PetscErrorCode world_table_from_h5(MPI_Comm comm, const char path[], char digest[65],
+                                   world_table **t);
+
+#endif

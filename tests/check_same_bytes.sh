@@ -1,0 +1,70 @@
+#!/bin/sh
+# check_same_bytes.sh - the same bits on any number of ranks                       timeout: 900
+#
+# For each case a result is made on one rank and compared by cmp with the same made on 2, 3, 4 and 7
+# ranks, with each partitioner, and with groups of ranks.  Negative control: sums in the order of
+# ranks (a switch for this test alone) must differ.
+set -u
+tmp=${TEST_TMP:?}
+run() { # ranks args...
+  n=$1
+  shift
+  "$MPIEXEC" -q -n "$n" "$GRADUS" "$@" -quiet -progress none -overwrite
+}
+
+same() { # name args...: on all rank counts and partitioners
+  name=$1
+  shift
+  run 1 "$@" -output "$tmp/$name.1.h5" || { echo "FAIL $name on one rank"; return; }
+  for setting in "2 blocks 0" "3 hilbert 0" "4 ptscotch 0" "7 hilbert 0" "2 hilbert 1" "4 hilbert 1" \
+    "4 ptscotch 2" ${more:-}; do
+    # shellcheck disable=SC2086
+    set -- $setting "$@"
+    ranks=$1 partition=$2 each=$3
+    shift 3
+    if run "$ranks" "$@" -partition "$partition" -ranks_per_world "$each" -output "$tmp/$name.h5" &&
+      cmp "$tmp/$name.1.h5" "$tmp/$name.h5"; then
+      echo "ok $name: $ranks ranks, $partition, ranks_per_world $each"
+    else
+      echo "FAIL $name: $ranks ranks, $partition, ranks_per_world $each"
+    fi
+  done
+}
+
+hagelloch=inputs/hagelloch/run.yaml tiny=inputs/tiny/run.yaml
+for case in hagelloch tiny; do
+  eval "file=\$$case"
+  same "simulate_$case" simulate "$file" -replicates 5 -by class,area
+  same "sensitivity_$case" sensitivity "$file" -replicates 5 -estimator pathwise
+  same "calibrate_$case" calibrate "$file" -replicates 2 -draws 4 -tao_max_it 4
+done
+same mean_tiny sensitivity "$tiny" -replicates 5 -estimator fd -keep mean -by class
+same history calibrate inputs/hagelloch/history.yaml -tao_max_it 10
+
+# A world of 100,000 agents whose venues cross areas.
+big="sensitivity -world synthetic:100000 -days 30 -initial_cases 100 -estimator pathwise
+  -parameters_beta_household 0.8 -parameters_beta_work 1 -parameters_beta_leisure 1"
+# shellcheck disable=SC2086
+same big $big
+
+# Every rank of four owns agents and exchanges partial sums: the run's own counts.
+if "$PYTHON" - "$tmp/big.h5.run.json" <<'EOF'; then
+import json, sys
+counts = json.load(open(sys.argv[1]))
+print({k: counts[k] for k in ("agents", "sites_sent", "sites_received")})
+sys.exit(not all(len(counts[k]) == 4 and min(counts[k]) > 0
+                 for k in ("agents", "sites_sent", "sites_received")))
+EOF
+  echo "ok four ranks all own agents and exchange partial sums"
+else
+  echo "FAIL four ranks all own agents and exchange partial sums"
+fi
+
+# shellcheck disable=SC2086
+if run 4 $big -test_rank_order_sums -partition hilbert -output "$tmp/control.h5" &&
+  run 1 $big -test_rank_order_sums -partition hilbert -output "$tmp/control.1.h5" &&
+  ! cmp -s "$tmp/control.1.h5" "$tmp/control.h5"; then
+  echo "ok negative control: sums in the order of ranks are noticed"
+else
+  echo "FAIL negative control: sums in the order of ranks are noticed"
+fi

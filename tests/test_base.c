@@ -1,0 +1,73 @@
+/* test_base.c - one message, one exit code                                  ranks: 1 2 3
+ */
+#include "gradus/base.h"
+#include "mpi_check.h"
+
+#include <string.h>
+
+START_TEST(agree_says_nothing_when_all_is_well)
+{
+  ck_petsc(base_agree(PETSC_COMM_WORLD, 0, NULL));
+}
+END_TEST
+
+START_TEST(agree_brings_one_ranks_message_to_all)
+{
+  PetscMPIInt rank, size;
+
+  MPI_Comm_rank(PETSC_COMM_WORLD, &rank);
+  MPI_Comm_size(PETSC_COMM_WORLD, &size);
+  ck_petsc_fails(BASE_ERROR(BASE_EXIT_INPUT),
+                 base_agree(PETSC_COMM_WORLD, rank == size - 1 ? BASE_EXIT_INPUT : 0,
+                            rank == size - 1 ? "f.csv:3: x: bad" : NULL));
+  ck_assert_all(PETSC_COMM_WORLD, !strcmp(base_error_message(), "f.csv:3: x: bad"));
+}
+END_TEST
+
+START_TEST(agree_prefers_the_lowest_rank)
+{
+  char text[32];
+  PetscMPIInt rank;
+
+  MPI_Comm_rank(PETSC_COMM_WORLD, &rank);
+  snprintf(text, sizeof text, "rank %d", rank);
+  ck_petsc_fails(BASE_ERROR(BASE_EXIT_OUTPUT),
+                 base_agree(PETSC_COMM_WORLD, rank ? BASE_EXIT_INPUT : BASE_EXIT_OUTPUT, text));
+}
+END_TEST
+
+START_TEST(the_first_message_is_kept)
+{
+  base_error_forget();
+  (void)PetscError(PETSC_COMM_SELF, 1, "f", "a.c", BASE_ERROR(2), PETSC_ERROR_INITIAL, "first");
+  (void)PetscError(PETSC_COMM_SELF, 2, "g", "b.c", BASE_ERROR(2), PETSC_ERROR_REPEAT, " ");
+  (void)PetscError(PETSC_COMM_SELF, 1, "f", "a.c", BASE_ERROR(3), PETSC_ERROR_INITIAL, "second");
+  ck_assert_str_eq(base_error_message(), "first");
+  base_error_forget();
+  ck_assert_str_eq(base_error_message(), "");
+}
+END_TEST
+
+START_TEST(exit_codes)
+{
+  ck_assert_int_eq(base_exit_code(PETSC_SUCCESS), 0);
+  ck_assert_int_eq(base_exit_code(BASE_ERROR(BASE_EXIT_STOPPED)), 85);
+  ck_assert_int_eq(base_exit_code(PETSC_ERR_MEM), BASE_EXIT_MEMORY);
+  ck_assert_int_eq(base_exit_code(PETSC_ERR_FP), BASE_EXIT_NUMERIC);
+  ck_assert_int_eq(base_exit_code(PETSC_ERR_PLIB), BASE_EXIT_INTERNAL);
+}
+END_TEST
+
+Suite *suite(void)
+{
+  Suite *s = suite_create("base");
+  TCase *tc = tcase_create("errors");
+
+  tcase_add_test(tc, agree_says_nothing_when_all_is_well);
+  tcase_add_test(tc, agree_brings_one_ranks_message_to_all);
+  tcase_add_test(tc, agree_prefers_the_lowest_rank);
+  tcase_add_test(tc, the_first_message_is_kept);
+  tcase_add_test(tc, exit_codes);
+  suite_add_tcase(s, tc);
+  return s;
+}

@@ -183,18 +183,17 @@ contact: density
 days: {days}
 dt: {dt}
 loss: event_history
-parameters: {{{parameters}}}
+parameters: {{importation_rate: 0.1}}
 free: [{free}]
 prior: {{{prior}}}
-divergence_weight: 0
-draws: 1
-tao: {{max_it: 0}}
+draws: 16
 """
 
 
 def check_tiny(folder):
     """Eight agents by hand: an end inside the outbreak, steps of any length, several venues of one
-    kind, never infected, never removed, infected before the start."""
+    kind, never infected, never removed, infected before the start.  Compared at the mean of the
+    posterior, wherever that is."""
     os.makedirs(folder, exist_ok=True)
     with open(os.path.join(folder, "persons.csv"), "w", encoding="utf-8") as file:
         file.write(TINY)
@@ -205,13 +204,12 @@ def check_tiny(folder):
         with open(run_file, "w", encoding="utf-8") as file:
             file.write(TINY_RUN.format(
                 days=days, dt=dt, free=", ".join(rates),
-                parameters=", ".join(f"{k}: {v}" for k, v in rates.items()),
                 prior=", ".join(f'{k}: "lognormal({math.log(v)!r}, 1)"' for k, v in rates.items())))
-        expected = History(persons, ["home", "school"], days).log_likelihood(
-            np.array(list(rates.values())))
         file = calibrate(folder, f"tiny_{days}_{dt}", run_file)
         if file:
-            value = -file["/history/loss"][0]
+            at = file["/parameters/value"][:3]
+            expected = History(persons, ["home", "school"], days).log_likelihood(at)
+            value = file["/diagnostics"].attrs["log_likelihood_at_mean"]
             check(f"tiny world, {days} days in steps of {dt}: log-likelihood",
                   abs(value - expected) < 1e-9 * abs(expected), f"{value:.12g}, here {expected:.12g}")
 

@@ -34,11 +34,12 @@ same() { # name args...: on all rank counts and partitioners
 hagelloch=inputs/hagelloch/run.yaml tiny=inputs/tiny/run.yaml
 for case in hagelloch tiny; do
   eval "file=\$$case"
-  same "simulate_$case" simulate "$file" -replicates 5 -by class,area
+  [ $case = tiny ] && by=group,area || by=class,area
+  same "simulate_$case" simulate "$file" -replicates 5 -by $by
   same "sensitivity_$case" sensitivity "$file" -replicates 5 -estimator pathwise
-  same "calibrate_$case" calibrate "$file" -replicates 2 -draws 4 -tao_max_it 4
+  same "calibrate_$case" calibrate "$file" -replicates 2 -tao_max_it 4
 done
-same mean_tiny sensitivity "$tiny" -replicates 5 -estimator fd -keep mean -by class
+same mean_tiny sensitivity "$tiny" -replicates 5 -estimator fd -keep mean -by group
 same history calibrate inputs/hagelloch/history.yaml -tao_max_it 10
 
 # A world of 100,000 agents whose venues cross areas.

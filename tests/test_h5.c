@@ -180,6 +180,7 @@ static PetscErrorCode put_rows(h5_file *file, int64_t first, int64_t last, bool 
   for (int call = 0; call < (in_two ? 2 : 1); call++) {
     const int64_t from = call ? middle : first, to = call ? last : middle, n = to - from;
     const int64_t start[2] = {from, 0}, count[2] = {n, n ? N_COLUMNS : 0};
+    PetscErrorCode code;
     double *table;
     int64_t *id;
     int32_t *age;
@@ -190,10 +191,11 @@ static PetscErrorCode put_rows(h5_file *file, int64_t first, int64_t last, bool 
       age[i] = (int32_t)((from + i) % 100);
       for (int64_t j = 0; j < N_COLUMNS; j++) table[i * N_COLUMNS + j] = table_value(from + i, j);
     }
-    PetscCall(h5_put(file, table_field.name, start, count, n ? table : NULL));
-    PetscCall(h5_put(file, id_field.name, start, count, n ? id : NULL));
-    PetscCall(h5_put(file, age_field.name, start, count, n ? age : NULL));
+    code = h5_put(file, table_field.name, start, count, n ? table : NULL);
+    if (!code) code = h5_put(file, id_field.name, start, count, n ? id : NULL);
+    if (!code) code = h5_put(file, age_field.name, start, count, n ? age : NULL);
     PetscCall(PetscFree3(table, id, age));
+    PetscCall(code);
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -643,7 +645,7 @@ START_TEST(a_failed_write_keeps_the_old_file)
       if (code) {
         ck_assert_all(PETSC_COMM_WORLD, code == (int)BASE_ERROR(BASE_EXIT_OUTPUT));
         ck_assert_all(PETSC_COMM_WORLD, is_said("a.h5: "));
-        ck_assert_all(PETSC_COMM_WORLD, is_said("File too large"));
+        ck_assert_all(PETSC_COMM_WORLD, is_said(": cannot be written ("));
       } else { /* the ranks that do the writing had no limit */
         ck_assert_all(PETSC_COMM_WORLD, limited < size);
         ck_petsc(write_alone(path_b));

@@ -96,6 +96,7 @@ static PetscErrorCode say_attribute(const world *w, const world_attribute *m)
 {
   double range[2] = {-HUGE_VAL, -HUGE_VAL}; /* minus the least, the greatest */
   int64_t n_missing = 0;
+  char text[64]; /* PetscPrintf() would write 1 as "1." */
 
   PetscFunctionBegin;
   for (PetscInt i = 0; i < w->n; i++) {
@@ -115,8 +116,10 @@ static PetscErrorCode say_attribute(const world *w, const world_attribute *m)
                           m->n_label > 1 ? m->label[m->n_label - 1] : ""));
   else if (n_missing == w->n_global)
     PetscCall(PetscPrintf(w->comm, "numbers"));
-  else
-    PetscCall(PetscPrintf(w->comm, "numbers from %g to %g", -range[0], range[1]));
+  else {
+    snprintf(text, sizeof text, "%g to %g", 0 - range[0], range[1]);
+    PetscCall(PetscPrintf(w->comm, "numbers from %s", text));
+  }
   if (n_missing) PetscCall(PetscPrintf(w->comm, "; %" PRId64 " missing", n_missing));
   PetscCall(PetscPrintf(w->comm, "\n"));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -103,12 +103,12 @@ static PetscErrorCode put(const replicates *r, const trajectory *y, int64_t firs
         PetscCall(PetscArraycpy(slab + ((b * n_time + t) * n_group + g) * columns, from, columns));
       }
   if (!r->is_mean) {
-    start[d] = first;
+    start[d] = n ? first : 0;
     count[d++] = n;
   }
   count[d++] = n ? n_time : 0;
   if (set) {
-    start[d] = shape->first;
+    start[d] = n ? shape->first : 0;
     count[d++] = n ? n_group : 0;
   }
   if (is_der) count[d++] = n ? columns : 0;
@@ -310,12 +310,14 @@ PetscErrorCode replicates_command(session *s)
 static PetscErrorCode say_done(const replicates *r)
 {
   const session *s = r->s;
+  char days[32];
 
   PetscFunctionBegin;
   if (options_bool(s->o, "quiet")) PetscFunctionReturn(PETSC_SUCCESS);
+  snprintf(days, sizeof days, "%g", (double)s->m->n_step * s->m->dt); /* PETSc's %g says 60. */
   PetscCall(PetscPrintf(s->comm,
-                        "wrote %s: %" PRId64 " replicates of %" PRId64 " agents over %g days%s%s\n",
-                        s->output, r->n_replicate, s->w->n_global, (double)s->m->n_step * s->m->dt,
+                        "wrote %s: %" PRId64 " replicates of %" PRId64 " agents over %s days%s%s\n",
+                        s->output, r->n_replicate, s->w->n_global, days,
                         r->width ? ", derivatives by " : "", r->width ? s->e.name : ""));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

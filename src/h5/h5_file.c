@@ -118,7 +118,7 @@ static PetscErrorCode file_destroy(h5_file **file)
 
   PetscFunctionBegin;
   *file = NULL;
-  h5_watch_begin(); /* it need not be whole, but it must be closed */
+  h5_watch_begin(true); /* what is still to be written is thrown away */
   if (f->transfer >= 0) H5Pclose(f->transfer);
   if (f->id >= 0) H5Fclose(f->id);
   H5Eclear2(H5E_DEFAULT);
@@ -135,12 +135,19 @@ static PetscErrorCode file_destroy(h5_file **file)
 /* access_list - parallel, collective metadata, checksummed metadata of a fixed version */
 static PetscErrorCode access_list(h5_job *job, hid_t *list)
 {
+  MPI_Info hints;
+  herr_t code;
+
   PetscFunctionBegin;
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* we say what failed, HDF5 says nothing */
   H5_TRY(job, *list = h5_job_keep(job, H5Pcreate(H5P_FILE_ACCESS)), "cannot be opened");
-  H5_TRY(job, H5Pset_fapl_mpio(*list, job->file->comm, MPI_INFO_NULL), "cannot be opened");
+  MPI_Info_create(&hints);
+  MPI_Info_set(hints, "romio_ds_write", "disable"); /* see h5_mpi.c */
+  code = H5Pset_fapl_mpio(*list, job->file->comm, hints);
+  MPI_Info_free(&hints);
+  H5_TRY(job, code, "cannot be opened");
   H5_TRY(job, H5Pset_all_coll_metadata_ops(*list, true), "cannot be opened");
-  H5_TRY(job, H5Pset_coll_metadata_write(*list, true), "cannot be opened");
+  H5_TRY(job, H5Pset_coll_metadata_write(*list, false), "cannot be opened"); /* see h5_mpi.c */
   H5_TRY(job, H5Pset_libver_bounds(*list, H5F_LIBVER_V18, H5F_LIBVER_V110), "cannot be opened");
   H5_TRY(job, job->file->transfer = H5Pcreate(H5P_DATASET_XFER), "cannot be opened");
   H5_TRY(job, H5Pset_dxpl_mpio(job->file->transfer, H5FD_MPIO_COLLECTIVE), "cannot be opened");
@@ -336,9 +343,6 @@ static PetscErrorCode finish_part(h5_file *file)
   int64_t n_bytes;
 
   PetscFunctionBegin;
-  if (file->has_failed)
-    base_fail(file->comm, BASE_EXIT_OUTPUT, "%s: cannot be finished (an earlier write failed)",
-              file->path);
   h5_job_begin(&job, file, NULL);
   PetscCall(close_hdf5(&job));
   PetscCall(h5_job_end(&job));

@@ -82,8 +82,9 @@ PetscErrorCode h5_job_agree(h5_job *job, bool *is_fine);
 PetscErrorCode h5_job_end(h5_job *job);
 
 /* h5_watch_begin, h5_watch_end - in between, writes that fail in MPI-IO are kept from HDF5; did
- * any on this rank, and with which errno (0: not known)?  Not collective. */
-void h5_watch_begin(void);
+ * any on this rank, and with which errno (0: not known)?  If the file is lost anyway, nothing is
+ * written.  Not collective. */
+void h5_watch_begin(bool is_lost);
 bool h5_watch_end(int *code);
 
 /* h5_is_of_a_disk - does errno tell why a file could not be written, whatever MPI did since? */

@@ -16,7 +16,8 @@ void h5_job_begin(h5_job *job, h5_file *file, const char object[])
   job->message[0] = '\0';
   job->n_id = 0;
   H5Eclear2(H5E_DEFAULT);
-  h5_watch_begin();
+  if (file->has_failed) h5_job_find(job, BASE_EXIT_OUTPUT, "an earlier write failed");
+  h5_watch_begin(file->has_failed);
 }
 
 hid_t h5_job_keep(h5_job *job, hid_t id)
@@ -82,7 +83,7 @@ static void end_watch(h5_job *job)
   if (!h5_watch_end(&code) || job->exit_code) return;
   if (!code && job->file->part) code = why_not_written(job->file->part);
   h5_job_find(job, BASE_EXIT_OUTPUT, "cannot be written (%s)",
-              code ? strerror(code) : "MPI does not say why");
+              code ? strerror(code) : "is the disk full?");
 }
 
 PetscErrorCode h5_job_agree(h5_job *job, bool *is_fine)
@@ -94,7 +95,7 @@ PetscErrorCode h5_job_agree(h5_job *job, bool *is_fine)
   mine = job->exit_code;
   PetscCallMPI(MPI_Allreduce(&mine, &worst, 1, MPI_INT, MPI_MAX, job->file->comm));
   *is_fine = worst == 0;
-  h5_watch_begin();
+  h5_watch_begin(worst != 0);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -2,14 +2,21 @@
  * h5_mpi.c - MPI-IO as HDF5 must see it, so that a full disk does not hang the job
  *
  * When a write fails on one rank, HDF5 1.10 leaves its collective operation on that rank, and the
- * others wait for it for ever.  So these four functions of MPI's profiling interface come between
- * HDF5 and MPI: while a job of ours runs they keep the failure of this rank and report success;
- * h5_job_end() then brings it to all ranks, and the file is thrown away.
+ * others wait for it for ever; so do collective writes of Open MPI themselves.  So these four
+ * functions of MPI's profiling interface come between HDF5 and MPI: while a job of ours runs they
+ * write independently, keep the failure of this rank and report success; h5_job_end() then brings
+ * it to all ranks, and the file is thrown away.
+ *
+ * Independent writes must leave what lies between their pieces alone, because it may be another
+ * rank's: no data sieving, neither in ompio (below) nor in ROMIO (a hint in h5_file.c; it would
+ * also keep its locks when a write fails), and metadata piece by piece (also in h5_file.c).
  */
 #include "h5_impl.h"
 
+#include <fcntl.h>
 #include <mpi.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static struct {
   bool is_on;
@@ -17,15 +24,14 @@ static struct {
   int code; /* errno, if it says something of disks */
 } watch;
 
-/* What Open MPI is told before MPI_Init, unless the user tells it something else.  Its ompio
- * opens a named semaphore by the last part of a file's path, for shared file pointers: a process
- * killed in MPI_File_open leaves it locked, and no later job opens a file of that name on the
- * machine.  Nobody here uses shared file pointers.  ROMIO, where there is one, is faster for
- * collective writes, tells errors to all ranks, and prints nothing. */
-__attribute__((constructor)) static void choose_mpi_io(void)
+/* Open MPI's ompio opens a named semaphore, called by the last part of a file's path, for shared
+ * file pointers: a process killed in MPI_File_open() leaves it locked, and no later job can open a
+ * file of that name on the machine.  Nobody here uses shared file pointers, so it is told before
+ * MPI_Init() to do without, unless the user tells it something else. */
+__attribute__((constructor)) static void set_up_ompio(void)
 {
-  setenv("OMPI_MCA_io_ompio_priority", "1", 0);
   setenv("OMPI_MCA_sharedfp", "^sm,lockedfile", 0);
+  setenv("OMPI_MCA_fbtl_posix_write_datasieving", "0", 1);
 }
 
 bool h5_is_of_a_disk(int code)
@@ -34,10 +40,10 @@ bool h5_is_of_a_disk(int code)
          code == ESTALE;
 }
 
-void h5_watch_begin(void)
+void h5_watch_begin(bool is_lost)
 {
   watch.is_on = true;
-  watch.has_failed = false;
+  watch.has_failed = is_lost;
   watch.code = 0;
 }
 
@@ -46,6 +52,28 @@ bool h5_watch_end(int *code)
   watch.is_on = false;
   *code = watch.code;
   return watch.has_failed;
+}
+
+/* hush, speak - ompio prints what failed, on each rank; we say it once.  In between nobody else
+ * prints: there are no threads. */
+static int hush(void)
+{
+  int kept = dup(STDERR_FILENO), null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+  if (kept >= 0 && null >= 0) dup2(null, STDERR_FILENO);
+  if (null >= 0) close(null);
+  return kept;
+}
+
+static void speak(int kept)
+{
+  int code = errno;
+
+  if (kept >= 0) {
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+  }
+  errno = code;
 }
 
 /* keep - the failure of a call that returned `verdict`; what HDF5 is told instead */
@@ -59,8 +87,9 @@ static int keep(int verdict)
   return MPI_SUCCESS;
 }
 
-/* write_alone - after a failure nothing, because ROMIO cannot be used any more on this rank; a
- * write of fewer bytes than asked for is a failure too */
+/* write_alone - no rank may depend on another here, so a collective write is an independent one
+ * too (chunks belong to one rank each, so there is little to collect), and after a failure nothing
+ * is written any more.  Fewer bytes than asked for are a failure. */
 static int write_alone(MPI_File file, MPI_Offset offset, const void *data, int count,
                        MPI_Datatype type, MPI_Status *status)
 {
@@ -71,8 +100,11 @@ static int write_alone(MPI_File file, MPI_Offset offset, const void *data, int c
   if (status == MPI_STATUS_IGNORE) status = &own;
   PMPI_Type_size_x(type, &size);
   if (!watch.has_failed) {
+    int kept = hush();
+
     errno = 0;
     verdict = PMPI_File_write_at(file, offset, data, count, type, status);
+    speak(kept);
     PMPI_Get_elements_x(status, MPI_BYTE, &done);
     if (verdict == MPI_SUCCESS && done != size * count) verdict = MPI_ERR_IO;
     verdict = keep(verdict);
@@ -97,8 +129,12 @@ int MPI_File_write_at_all(MPI_File file, MPI_Offset offset, const void *data, in
 
 int MPI_File_set_size(MPI_File file, MPI_Offset size)
 {
+  int verdict, kept = hush();
+
   errno = 0;
-  return keep(PMPI_File_set_size(file, size));
+  verdict = PMPI_File_set_size(file, size);
+  speak(kept);
+  return keep(verdict);
 }
 
 int MPI_File_sync(MPI_File file)

@@ -29,32 +29,36 @@ static cutting cut_slab(int rank, const int64_t count[], size_t element)
   return c;
 }
 
-/* select_piece - piece k as an HDF5 selection; returns its first element in memory and its size */
+/* A piece: `first` is its first element in memory, `many` its extent, n its elements (may be 0). */
+typedef struct piece {
+  int64_t first, n;
+  hsize_t many[H5_MAX_RANK];
+} piece;
+
+/* select_piece - the k-th piece, also as an HDF5 selection in the dataset */
 static PetscErrorCode select_piece(h5_job *job, hid_t space, int rank, const int64_t start[],
-                                   const int64_t count[], const cutting *c, int64_t k,
-                                   int64_t *first, int64_t *n)
+                                   const int64_t count[], const cutting *c, int64_t k, piece *p)
 {
-  hsize_t from[H5_MAX_RANK], many[H5_MAX_RANK];
+  hsize_t from[H5_MAX_RANK];
   int64_t outer, row;
 
   PetscFunctionBegin;
-  *first = *n = 0;
+  p->first = p->n = 0;
+  for (int d = 0; d < rank; d++) p->many[d] = 1;
   if (k >= c->n_pieces) {
     H5_TRY(job, H5Sselect_none(space), "cannot be selected");
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   outer = k / c->n_runs;
   row = k % c->n_runs * c->rows;
-  for (int d = 0; d < rank; d++) {
-    from[d] = (hsize_t)start[d];
-    many[d] = (hsize_t)(d < c->cut ? 1 : count[d]);
-  }
-  many[c->cut] = (hsize_t)PetscMin(c->rows, count[c->cut] - row);
+  for (int d = 0; d < rank; d++) from[d] = (hsize_t)start[d];
+  for (int d = c->cut + 1; d < rank; d++) p->many[d] = (hsize_t)count[d];
+  p->many[c->cut] = (hsize_t)PetscMin(c->rows, count[c->cut] - row);
   from[c->cut] += (hsize_t)row;
-  *first = (outer * count[c->cut] + row) * c->block;
-  *n = (int64_t)many[c->cut] * c->block;
+  p->first = (outer * count[c->cut] + row) * c->block;
+  p->n = (int64_t)p->many[c->cut] * c->block;
   for (int d = c->cut - 1; d >= 0; outer /= count[d--]) from[d] += (hsize_t)(outer % count[d]);
-  H5_TRY(job, H5Sselect_hyperslab(space, H5S_SELECT_SET, from, NULL, many, NULL),
+  H5_TRY(job, H5Sselect_hyperslab(space, H5S_SELECT_SET, from, NULL, p->many, NULL),
          "cannot be selected");
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -75,21 +79,21 @@ typedef struct side {
   char *to;
 } side;
 
-/* transfer_piece - one collective H5Dwrite() or H5Dread() of n elements */
+/* transfer_piece - one collective H5Dwrite() or H5Dread().  The space in memory has the shape of
+ * the selection in the file: otherwise HDF5 goes from element to element. */
 static PetscErrorCode transfer_piece(h5_job *job, const h5_layout *layout, hid_t type, hid_t space,
-                                     int64_t n, side data)
+                                     const piece *p, side data)
 {
   const hid_t list = job->file->transfer;
-  const hsize_t size = (hsize_t)n;
   char *clean = NULL;
   hid_t memory;
   bool is_fine;
 
   PetscFunctionBegin;
   if (data.from && layout->type == H5_TEXT)
-    PetscCall(clean_text(data.from, n, layout->element, &clean));
-  memory = H5Screate_simple(1, &size, NULL);
-  if (memory < 0 || (n == 0 && H5Sselect_none(memory) < 0)) h5_job_blame(job, "has no dataspace");
+    PetscCall(clean_text(data.from, p->n, layout->element, &clean));
+  memory = H5Screate_simple(layout->rank, p->many, NULL);
+  if (memory < 0 || (p->n == 0 && H5Sselect_none(memory) < 0)) h5_job_blame(job, "has no dataspace");
   PetscCall(h5_job_agree(job, &is_fine)); /* the transfer is collective */
   errno = 0;
   if (is_fine && data.from &&
@@ -139,13 +143,13 @@ static PetscErrorCode transfer(h5_job *job, const int64_t start[], const int64_t
   PetscCallMPI(MPI_Allreduce(&c.n_pieces, &n_calls, 1, MPI_INT64_T, MPI_MAX, job->file->comm));
   PetscCall(h5_job_agree(job, &is_fine));
   for (int64_t k = 0; k < n_calls && is_fine; k++) {
-    side piece = data;
-    int64_t first, n;
+    side here = data;
+    piece p;
 
-    PetscCall(select_piece(job, space, layout.rank, start, count, &c, k, &first, &n));
-    if (data.from) piece.from += (size_t)first * layout.element;
-    if (data.to) piece.to += (size_t)first * layout.element;
-    PetscCall(transfer_piece(job, &layout, type, space, n, piece));
+    PetscCall(select_piece(job, space, layout.rank, start, count, &c, k, &p));
+    if (data.from) here.from += (size_t)p.first * layout.element;
+    if (data.to) here.to += (size_t)p.first * layout.element;
+    PetscCall(transfer_piece(job, &layout, type, space, &p, here));
     PetscCall(h5_job_agree(job, &is_fine));
   }
   PetscFunctionReturn(PETSC_SUCCESS);

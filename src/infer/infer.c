@@ -18,6 +18,7 @@ static PetscErrorCode mode_hessian(infer_objective *f, const double x[], double 
 {
   const int n = f->n;
   double *theta, *value, *gradient;
+  PetscErrorCode code;
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc3(2 * n * n, &theta, 2 * n, &value, 2 * n * n, &gradient));
@@ -28,9 +29,9 @@ static PetscErrorCode mode_hessian(infer_objective *f, const double x[], double 
 
       theta[s * n + j] = infer_to_x(p, p->mean_u + p->sd_u * (x[j] + shift));
     }
-  PetscCall(f->target->evaluate(f->target->context, 2 * n, theta, value, gradient));
+  code = f->target->evaluate(f->target->context, 2 * n, theta, value, gradient);
   f->evaluations += 2 * n;
-  for (int s = 0; s < 2 * n; s++)
+  for (int s = 0; s < 2 * n && !code; s++)
     for (int j = 0; j < n; j++) {
       const infer_prior *p = &f->settings->priors[j];
       const double u = infer_to_u(p, theta[s * n + j]);
@@ -40,13 +41,14 @@ static PetscErrorCode mode_hessian(infer_objective *f, const double x[], double 
       *g *= real_exp(infer_log_jacobian(p, u, NULL));
       *g = p->sd_u * (*g - f->settings->weight * d);
     }
-  for (int i = 0; i < n; i++)
+  for (int i = 0; i < n && !code; i++)
     for (int j = 0; j < n; j++)
       h[i * n + j] = (gradient[2 * i * n + j] - gradient[(2 * i + 1) * n + j]) / (2 * HESSIAN_STEP);
   for (int i = 0; i < n; i++)
     for (int j = 0; j < i; j++)
       h[i * n + j] = h[j * n + i] = 0.5 * (h[i * n + j] + h[j * n + i]);
   PetscCall(PetscFree3(theta, value, gradient));
+  PetscCall(code);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -108,28 +110,41 @@ static PetscErrorCode laplace_factor(const infer_objective *f, const double h[],
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+static PetscErrorCode find_mode(infer_objective *f, infer_family *q)
+{
+  infer_family *mode;
+  double *x, *h;
+  PetscErrorCode code;
+
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc3(1, &mode, f->n, &x, f->n * f->n, &h));
+  code = infer_minimize(f, "mode", x, NULL);
+  if (!code) {
+    infer_objective_family(f, x, mode);
+    PetscCall(PetscArraycpy(q->mean, mode->mean, f->n));
+    code = mode_hessian(f, x, h);
+  }
+  if (!code) code = laplace_factor(f, h, q);
+  PetscCall(PetscFree3(mode, x, h));
+  PetscCall(code);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 PetscErrorCode infer_laplace(MPI_Comm comm, const infer_target *target,
                              const infer_settings *settings, infer_family *q, int64_t *evaluations,
                              int64_t *rejected)
 {
   infer_objective *f;
-  infer_family *mode;
-  double *x, *h;
+  PetscErrorCode code;
 
   PetscFunctionBegin;
+  *q = (infer_family){.n = target->n, .is_full = settings->is_full};
   PetscCall(infer_objective_create(comm, target, settings, true, &f));
-  PetscCall(PetscMalloc3(1, &mode, f->n, &x, f->n * f->n, &h));
-  PetscCall(PetscArrayzero(x, f->n));
-  PetscCall(infer_minimize(f, "mode", x, NULL));
-  infer_objective_family(f, x, mode);
-  *q = (infer_family){.n = f->n, .is_full = settings->is_full};
-  PetscCall(PetscArraycpy(q->mean, mode->mean, f->n));
-  PetscCall(mode_hessian(f, x, h));
-  PetscCall(laplace_factor(f, h, q));
+  code = find_mode(f, q);
   *evaluations += f->evaluations;
   *rejected += f->rejected;
-  PetscCall(PetscFree3(mode, x, h));
   PetscCall(infer_objective_destroy(&f));
+  PetscCall(code);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -204,7 +219,7 @@ static PetscErrorCode set_start(infer_objective *f, double x[], infer_result *r)
   if (settings->is_laplace)
     PetscCall(infer_laplace(f->comm, f->target, settings, &f->start, &r->evaluations, &r->rejected));
   else
-    for (int j = 0; j < f->n; j++, at += f->is_full ? j + 1 : 1) {
+    for (int j = 0; j < f->n; j++, at += f->is_full ? j : 1) {
       const int diagonal = f->is_full ? at + j : at;
 
       x[diagonal] = real_log(0.1);
@@ -226,28 +241,42 @@ static void take_end(const infer_end *end, infer_result *r)
   r->history = end->history;
 }
 
+static PetscErrorCode run(infer_objective *f, infer_result *r)
+{
+  infer_end end;
+  double *x;
+  PetscErrorCode code;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(f->n_x, &x));
+  code = set_start(f, x, r);
+  if (!code) code = infer_minimize(f, "calibrate", x, &end);
+  if (!code) {
+    infer_objective_family(f, x, &r->q);
+    take_end(&end, r);
+  }
+  PetscCall(PetscFree(x));
+  PetscCall(code);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 PetscErrorCode infer_run(MPI_Comm comm, const infer_target *target, const infer_settings *settings,
                          infer_result *r)
 {
   const double begin = MPI_Wtime();
   infer_objective *f;
-  infer_end end;
-  double *x;
+  PetscErrorCode code;
 
   PetscFunctionBegin;
   *r = (infer_result){0};
   PetscCall(infer_objective_create(comm, target, settings, false, &f));
-  PetscCall(PetscMalloc1(f->n_x, &x));
-  PetscCall(set_start(f, x, r));
-  PetscCall(infer_minimize(f, "calibrate", x, &end));
-  infer_objective_family(f, x, &r->q);
-  take_end(&end, r);
+  code = run(f, r);
   r->evaluations += f->evaluations;
   r->rejected += f->rejected;
   describe_divergence(settings, f->n, r);
   r->seconds = MPI_Wtime() - begin;
-  PetscCall(PetscFree(x));
   PetscCall(infer_objective_destroy(&f));
+  PetscCall(code);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -21,6 +21,9 @@ typedef struct infer_objective {
   double *z;     /* [n_draw][n] owned */
   infer_family start; /* m0, C0 */
   double *theta, *value, *gradient; /* [n_draw][n], [n_draw], [n_draw][n] owned */
+  infer_family *q;                   /* at the point under way; owned, as are its derivatives: */
+  double *dmean, *dfactor, *d2mean, *d2factor; /* [n], [n][n] of the loss and of the divergence */
+  double *x, *gradient_x;                      /* [n_x] for a rank that serves; owned */
   int n_kept, max_kept;
   infer_step *kept; /* [n_kept] what each evaluation gave, for the monitor; owned */
   double *reference, f_reference; /* [n_x] best point so far and its objective; owned */

@@ -45,7 +45,9 @@ PetscErrorCode infer_objective_create(MPI_Comm comm, const infer_target *target,
   }
   PetscCall(PetscMalloc4(n_draw * n, &f->z, n_draw * n, &f->theta, n_draw, &f->value, n_draw * n,
                          &f->gradient));
-  PetscCall(PetscMalloc1(f->n_x, &f->reference));
+  PetscCall(PetscMalloc3(f->n_x, &f->reference, f->n_x, &f->x, f->n_x, &f->gradient_x));
+  PetscCall(PetscMalloc5(1, &f->q, n, &f->dmean, n * n, &f->dfactor, n, &f->d2mean, n * n,
+                         &f->d2factor));
   PetscCall(infer_base_samples(f->n_draw, f->n, settings->seed, f->z));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -55,7 +57,8 @@ PetscErrorCode infer_objective_destroy(infer_objective **f)
   PetscFunctionBegin;
   if (!*f) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscFree4((*f)->z, (*f)->theta, (*f)->value, (*f)->gradient));
-  PetscCall(PetscFree((*f)->reference));
+  PetscCall(PetscFree3((*f)->reference, (*f)->x, (*f)->gradient_x));
+  PetscCall(PetscFree5((*f)->q, (*f)->dmean, (*f)->dfactor, (*f)->d2mean, (*f)->d2factor));
   PetscCall(PetscFree((*f)->kept));
   PetscCall(PetscFree(*f));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -237,36 +240,31 @@ static PetscErrorCode evaluate_points(infer_objective *f, size_t size, char why[
 PetscErrorCode infer_objective_evaluate(infer_objective *f, const double x[], double *value,
                                         double gradient[])
 {
-  const size_t n = (size_t)f->n;
+  const int n = f->n;
+  const double weight = f->settings->weight;
   char why[BASE_MESSAGE_SIZE] = "";
-  infer_family *q;
-  double *dmean, *dfactor, *d2mean, *d2factor;
   infer_step step = {0};
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc5(1, &q, n, &dmean, n * n, &dfactor, n, &d2mean, n * n, &d2factor));
-  infer_objective_family(f, x, q);
-  f->evaluations++;
-  memset(f->value, 0, (size_t)f->n_draw * sizeof *f->value);
-  if (make_points(f, q))
+  infer_objective_family(f, x, f->q);
+  step.evaluations = ++f->evaluations;
+  PetscCall(PetscArrayzero(f->value, f->n_draw));
+  if (make_points(f, f->q))
     PetscCall(evaluate_points(f, sizeof why, why));
   else
     snprintf(why, sizeof why, "a parameter has run to its bound");
   if (!why[0]) {
-    step.loss = mean_loss(f, dmean, dfactor);
-    step.divergence = distance(f, q, d2mean, d2factor);
-    step.objective = *value = step.loss + f->settings->weight * step.divergence;
-    step.evaluations = f->evaluations;
-    for (size_t i = 0; i < n; i++) dmean[i] += f->settings->weight * d2mean[i];
-    for (size_t i = 0; i < n * n && !f->is_mode; i++)
-      dfactor[i] += f->settings->weight * d2factor[i];
-    pull_back(f, x, dmean, dfactor, gradient);
+    step.loss = mean_loss(f, f->dmean, f->dfactor);
+    step.divergence = distance(f, f->q, f->d2mean, f->d2factor);
+    step.objective = *value = step.loss + weight * step.divergence;
+    for (int i = 0; i < n; i++) f->dmean[i] += weight * f->d2mean[i];
+    for (int i = 0; i < n * n && !f->is_mode; i++) f->dfactor[i] += weight * f->d2factor[i];
+    pull_back(f, x, f->dmean, f->dfactor, gradient);
     if (!isfinite(*value)) snprintf(why, sizeof why, "divergence %g", step.divergence);
   }
   if (why[0])
     PetscCall(reject(f, x, why, value, gradient));
   else
     PetscCall(keep(f, x, step));
-  PetscCall(PetscFree5(q, dmean, dfactor, d2mean, d2factor));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -322,9 +322,12 @@ bool infer_prior_create(const model_parameter *p, const char text[], infer_prior
 {
   model_parameter narrowed = *p;
 
-  *q = (infer_prior){.lower = p->lower, .upper = p->upper};
+  /* PETSC_INFINITY is a finite number */
+  narrowed.lower = p->lower <= -PETSC_INFINITY ? -INFINITY : p->lower;
+  narrowed.upper = p->upper >= PETSC_INFINITY ? INFINITY : p->upper;
+  *q = (infer_prior){.lower = narrowed.lower, .upper = narrowed.upper};
   snprintf(q->name, sizeof q->name, "%s", p->name);
-  q->transform = model_parameter_transform(p);
+  q->transform = model_parameter_transform(&narrowed);
   if (text) {
     if (!infer_prior_parse(text, &q->type, &q->a, &q->b, size, what)) return false;
     snprintf(q->text, sizeof q->text, "%s", text);

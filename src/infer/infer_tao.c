@@ -61,18 +61,17 @@ static PetscErrorCode ask(driver *d, const double x[], double *value, double gra
 
 static PetscErrorCode serve(driver *d)
 {
-  double *x, *gradient, value;
+  infer_objective *f = d->f;
   PetscMPIInt want;
+  double value;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc2(d->f->n_x, &x, d->f->n_x, &gradient));
-  PetscCallMPI(MPI_Bcast(&want, 1, MPI_INT, 0, d->f->comm));
+  PetscCallMPI(MPI_Bcast(&want, 1, MPI_INT, 0, f->comm));
   while (want == WANT_EVALUATION) {
-    PetscCallMPI(MPI_Bcast(x, d->f->n_x, MPI_DOUBLE, 0, d->f->comm));
-    PetscCall(infer_objective_evaluate(d->f, x, &value, gradient));
-    PetscCallMPI(MPI_Bcast(&want, 1, MPI_INT, 0, d->f->comm));
+    PetscCallMPI(MPI_Bcast(f->x, f->n_x, MPI_DOUBLE, 0, f->comm));
+    PetscCall(infer_objective_evaluate(f, f->x, &value, f->gradient_x));
+    PetscCallMPI(MPI_Bcast(&want, 1, MPI_INT, 0, f->comm));
   }
-  PetscCall(PetscFree2(x, gradient));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -82,50 +81,59 @@ static PetscErrorCode tao_gradient(Tao tao, Vec x, PetscReal *value, Vec gradien
 {
   const double *px;
   double *pg;
+  PetscErrorCode code;
 
   PetscFunctionBegin;
   (void)tao;
   PetscCall(VecGetArrayRead(x, &px));
   PetscCall(VecGetArray(gradient, &pg));
-  PetscCall(ask(context, px, value, pg));
+  code = ask(context, px, value, pg);
   PetscCall(VecRestoreArrayRead(x, &px));
   PetscCall(VecRestoreArray(gradient, &pg));
+  PetscCall(code);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Central differences of the gradient, symmetrised. */
+/* Column j of the Hessian: central differences of the gradient. */
+static PetscErrorCode hessian_column(driver *d, double at[], int j, double plus[], double column[])
+{
+  const int n = d->f->n_x;
+  const double x = at[j], step = 1e-4 * (1 + fabs(x));
+  double value;
+
+  PetscFunctionBegin;
+  at[j] = x + step;
+  PetscCall(ask(d, at, &value, plus));
+  at[j] = x - step;
+  PetscCall(ask(d, at, &value, column));
+  at[j] = x;
+  for (int i = 0; i < n; i++) column[i] = (plus[i] - column[i]) / (2 * step);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode tao_hessian(Tao tao, Vec x, Mat h, Mat p, void *context)
 {
   driver *d = context;
   const int n = d->f->n_x;
   const double *px;
-  double *at, *plus, *minus, *a, value, step;
+  double *at, *plus, *a;
+  PetscErrorCode code = PETSC_SUCCESS;
 
   PetscFunctionBegin;
-  (void)tao;
+  (void)tao, (void)p; /* p is h: make_tao() */
   PetscCall(VecGetArrayRead(x, &px));
   PetscCall(MatDenseGetArray(h, &a));
-  PetscCall(PetscMalloc3(n, &at, n, &plus, n, &minus));
+  PetscCall(PetscMalloc2(n, &at, n, &plus));
   PetscCall(PetscArraycpy(at, px, n));
-  for (int j = 0; j < n; j++) {
-    step = 1e-4 * (1 + fabs(px[j]));
-    at[j] = px[j] + step;
-    PetscCall(ask(d, at, &value, plus));
-    at[j] = px[j] - step;
-    PetscCall(ask(d, at, &value, minus));
-    at[j] = px[j];
-    for (int i = 0; i < n; i++) a[i + j * n] = (plus[i] - minus[i]) / (2 * step);
-  }
-  for (int j = 0; j < n; j++)
+  for (int j = 0; j < n && !code; j++) code = hessian_column(d, at, j, plus, a + j * n);
+  for (int j = 0; j < n && !code; j++)
     for (int i = 0; i < j; i++) a[i + j * n] = a[j + i * n] = 0.5 * (a[i + j * n] + a[j + i * n]);
-  PetscCall(PetscFree3(at, plus, minus));
+  PetscCall(PetscFree2(at, plus));
   PetscCall(MatDenseRestoreArray(h, &a));
   PetscCall(VecRestoreArrayRead(x, &px));
-  for (Mat m = h;; m = p) {
-    PetscCall(MatAssemblyBegin(m, MAT_FINAL_ASSEMBLY));
-    PetscCall(MatAssemblyEnd(m, MAT_FINAL_ASSEMBLY));
-    if (m == p) break;
-  }
+  PetscCall(code);
+  PetscCall(MatAssemblyBegin(h, MAT_FINAL_ASSEMBLY));
+  PetscCall(MatAssemblyEnd(h, MAT_FINAL_ASSEMBLY));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -224,17 +232,19 @@ static PetscErrorCode solve(driver *d, Tao tao, Vec x)
 
 static PetscErrorCode lead(driver *d, double start[])
 {
-  Tao tao;
+  Tao tao = NULL;
   Vec x;
-  Mat h;
+  Mat h = NULL;
+  PetscErrorCode code;
 
   PetscFunctionBegin;
   PetscCall(VecCreateSeqWithArray(PETSC_COMM_SELF, 1, d->f->n_x, start, &x));
-  PetscCall(make_tao(d, x, &h, &tao));
-  PetscCall(solve(d, tao, x));
+  code = make_tao(d, x, &h, &tao);
+  if (!code) code = solve(d, tao, x);
   PetscCall(TaoDestroy(&tao));
   PetscCall(MatDestroy(&h));
   PetscCall(VecDestroy(&x));
+  PetscCall(code);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -257,26 +267,39 @@ static PetscErrorCode share(driver *d, double x[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Rank 0's part of the whole; unless an evaluation failed, which all know, it sends the stop. */
+static PetscErrorCode lead_to_the_end(driver *d, double x[])
+{
+  PetscMPIInt want = WANT_STOP;
+  PetscErrorCode code;
+
+  PetscFunctionBegin;
+  code = lead(d, x);
+  if (d->is_broken) PetscCall(code);
+  PetscCallMPI(MPI_Bcast(&want, 1, MPI_INT, 0, d->f->comm));
+  PetscCall(base_agree(d->f->comm, base_exit_code(code), base_error_message()));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 PetscErrorCode infer_minimize(infer_objective *f, const char phase[], double x[], infer_end *end)
 {
   infer_end unwanted;
   driver d = {.f = f, .phase = phase, .end = end ? end : &unwanted};
-  PetscMPIInt rank, want = WANT_STOP;
-  PetscErrorCode code = PETSC_SUCCESS;
+  PetscMPIInt rank;
+  PetscErrorCode code;
 
   PetscFunctionBegin;
   *d.end = (infer_end){0};
   PetscCallMPI(MPI_Comm_rank(f->comm, &rank));
   PetscCallMPI(MPI_Bcast(x, f->n_x, MPI_DOUBLE, 0, f->comm));
   if (rank) {
-    PetscCall(serve(&d));
+    code = serve(&d);
+    if (!code) code = base_agree(f->comm, 0, "");
   } else {
-    code = lead(&d, x);
-    if (d.is_broken) PetscCall(code);
-    PetscCallMPI(MPI_Bcast(&want, 1, MPI_INT, 0, f->comm));
+    code = lead_to_the_end(&d, x);
   }
-  PetscCall(base_agree(f->comm, base_exit_code(code), base_error_message()));
-  PetscCall(share(&d, x));
-  if (!end) PetscCall(PetscFree(unwanted.history));
+  if (!code) code = share(&d, x);
+  if (!end || code) PetscCall(PetscFree(d.end->history));
+  PetscCall(code);
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -180,6 +180,7 @@ static PetscErrorCode add_options(const options *o, json_text *j)
     const option_value *v = &o->values[i];
 
     if (!v->text || !(options_table[i].commands & bit)) continue;
+    if (options_table[i].flags & OPTIONS_ARGUMENT) continue;
     PetscCall(json_add(j, "%s\n    \"%s\": ", separator, options_table[i].name));
     PetscCall(json_string(j, v->path ? v->path : v->plain));
     separator = ",";

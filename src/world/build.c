@@ -7,9 +7,8 @@
 
 /* What is known of the sites of one kind before all are put together. */
 typedef struct kind_sites {
-  world_sites sites;
-  int32_t *size; /* [sites.n] members of the venue */
-  int32_t *home; /* [sites.n] as world_sites_survey() gives it */
+  world_sites sites; /* size is that of the venue */
+  int32_t *home;     /* [sites.n] as world_sites_survey() gives it */
 } kind_sites;
 
 /* -- areas ----------------------------------------------------------------------------------------- */
@@ -246,9 +245,9 @@ static PetscErrorCode make_kind(const world_build_options *o, world_table *t, in
       to->site[m] = venue < 0 ? -1 : first + find_site(&found->sites, venue, t->area[i]);
     }
   PetscCall(PetscFree(from->venue));
-  PetscCall(PetscMalloc2(found->sites.n, &found->size, found->sites.n, &found->home));
+  PetscCall(PetscMalloc1(found->sites.n, &found->home));
   PetscCall(world_sites_survey(w->comm, to->n_venue, t->n_area, &found->sites, from->venue_area,
-                               found->size, found->home, &wrong));
+                               found->sites.size, found->home, &wrong));
   PetscCall(PetscFree(from->venue_area));
   snprintf(message, sizeof message,
            "%s: /venues/%s/area: venue %lld has no members, or is not in the lowest area of them", o->source,
@@ -257,32 +256,51 @@ static PetscErrorCode make_kind(const world_build_options *o, world_table *t, in
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Puts the sites of all kinds together and plans their exchange. */
-static PetscErrorCode join_sites(world *w, kind_sites found[], bool rank_order_sums)
+/* Puts one array of all kinds together and frees its parts. */
+static PetscErrorCode join_parts(int n_kind, const PetscInt n[], size_t bytes, void *part[],
+                                 void *whole)
 {
-  int32_t *home, *area;
-  PetscInt first = 0;
+  size_t n_all = 0;
+  char *to;
 
   PetscFunctionBegin;
-  for (int k = 0; k < w->n_kind; k++) w->n_site += found[k].sites.n;
-  PetscCall(PetscMalloc1(w->n_site, &w->site_kind));
-  PetscCall(PetscMalloc1(w->n_site, &w->site_venue));
-  PetscCall(PetscMalloc1(w->n_site, &w->site_size));
-  PetscCall(PetscMalloc2(w->n_site, &home, w->n_site, &area));
-  for (int k = 0; k < w->n_kind; k++) {
-    const PetscInt n = found[k].sites.n;
-
-    for (PetscInt s = 0; s < n; s++) w->site_kind[first + s] = (uint8_t)k;
-    PetscCall(PetscArraycpy(w->site_venue + first, found[k].sites.venue, n));
-    PetscCall(PetscArraycpy(w->site_size + first, found[k].size, n));
-    PetscCall(PetscArraycpy(home + first, found[k].home, n));
-    PetscCall(PetscArraycpy(area + first, found[k].sites.area, n));
-    PetscCall(world_sites_clear(&found[k].sites));
-    PetscCall(PetscFree2(found[k].size, found[k].home));
-    first += n;
+  for (int k = 0; k < n_kind; k++) n_all += (size_t)n[k];
+  PetscCall(PetscMalloc1(n_all * bytes, &to));
+  memcpy(whole, &to, sizeof to); /* a pointer to any type of array */
+  for (int k = 0; k < n_kind; k++) {
+    PetscCall(PetscMemcpy(to, part[k], (size_t)n[k] * bytes));
+    PetscCall(PetscFree(part[k]));
+    to += (size_t)n[k] * bytes;
   }
-  PetscCall(world_exchange_create(w, home, area, rank_order_sums));
-  PetscCall(PetscFree2(home, area));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Puts the sites of all kinds together, array by array to spare memory, and plans their exchange. */
+static PetscErrorCode join_sites(world *w, kind_sites found[], bool rank_order_sums)
+{
+  void *venue[WORLD_MAX_KINDS], *size[WORLD_MAX_KINDS], *home[WORLD_MAX_KINDS],
+    *area[WORLD_MAX_KINDS];
+  PetscInt n[WORLD_MAX_KINDS];
+  int32_t *all_home, *all_area;
+
+  PetscFunctionBegin;
+  for (int k = 0; k < w->n_kind; k++) {
+    n[k] = found[k].sites.n;
+    w->n_site += n[k];
+    venue[k] = found[k].sites.venue, area[k] = found[k].sites.area, size[k] = found[k].sites.size;
+    home[k] = found[k].home;
+    found[k] = (kind_sites){.home = NULL};
+  }
+  PetscCall(join_parts(w->n_kind, n, sizeof(int64_t), venue, &w->site_venue));
+  PetscCall(join_parts(w->n_kind, n, sizeof(int32_t), size, &w->site_size));
+  PetscCall(join_parts(w->n_kind, n, sizeof(int32_t), home, &all_home));
+  PetscCall(join_parts(w->n_kind, n, sizeof(int32_t), area, &all_area));
+  PetscCall(PetscMalloc1(w->n_site, &w->site_kind));
+  for (PetscInt k = 0, s = 0; k < w->n_kind; k++)
+    for (PetscInt i = 0; i < n[k]; i++) w->site_kind[s++] = (uint8_t)k;
+  PetscCall(world_exchange_create(w, all_home, all_area, rank_order_sums));
+  PetscCall(PetscFree(all_home));
+  PetscCall(PetscFree(all_area));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -304,7 +322,7 @@ static PetscErrorCode make_sites(const world_build_options *o, world_table *t, w
   }
   for (int k = 0; k < t->n_kind; k++) {
     PetscCall(world_sites_clear(&found[k].sites));
-    PetscCall(PetscFree2(found[k].size, found[k].home));
+    PetscCall(PetscFree(found[k].home));
   }
   PetscCall(code);
   PetscFunctionReturn(PETSC_SUCCESS);

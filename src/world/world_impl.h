@@ -72,7 +72,7 @@ PetscErrorCode world_sites_clear(world_sites *sites);
 /* world_sites_survey - what the venues of this rank's sites are like over all ranks
  *
  * In      venue_area  [block of venues] what the source says is a venue's area; NULL if nothing
- * Out     size        [sites->n] members of the venue
+ * Out     size        [sites->n] members of the venue; may be sites->size
  *         home        [sites->n] its lowest area; -1 - area if all its sites are on this rank
  *         wrong       the first venue of this rank's block without members or whose venue_area is
  *                     not the lowest of theirs; -1 if there is none or venue_area is NULL

@@ -19,7 +19,8 @@ expect() {
     [ "$(wc -l <"$tmp/err.$n")" -eq "$lines" ] || fault="$(wc -l <"$tmp/err.$n") lines, not $lines"
     grep -Eq "$pattern" "$tmp/err.$n" || fault="no line matches $pattern on $n ranks"
   done
-  cmp -s "$tmp/err.1" "$tmp/err.4" || fault="1 and 4 ranks say different things"
+  sed 's/ranks, [14]$/ranks, N/' "$tmp/err.1" >"$tmp/said"
+  sed 's/ranks, [14]$/ranks, N/' "$tmp/err.4" | cmp -s - "$tmp/said" || fault="1 and 4 ranks say different things"
   if [ -z "$fault" ]; then echo "ok $name"; else
     echo "FAIL $name: $fault"
     cat "$tmp/err.1" "$tmp/err.4"
@@ -39,6 +40,8 @@ expect "a missing world" 3 1 'nowhere.csv' simulate run.yaml $q -output o.h5
 yaml "world: nowhere.csv" "dais: 4"
 expect "a wrong key and a missing world: the key" 2 1 'dais.*did you mean days' simulate run.yaml $q -output o.h5
 expect "a missing run file" 3 1 'none.yaml' simulate none.yaml $q -output o.h5
+yaml "world: persons.csv" "parameters: {beta_houshold: 0.3, dispersion: 1}"
+expect "unknown parameters" 2 2 'beta_houshold.*did you mean beta_household' simulate run.yaml $q -output o.h5
 yaml "world: persons.csv"
 expect "an option of another command" 2 1 'draws' simulate run.yaml -draws 4 $q -output o.h5
 expect "an unknown command" 2 1 'simulte.*did you mean simulate' simulte run.yaml
@@ -46,9 +49,8 @@ expect "an output that cannot be written" 4 1 'no/such/folder' simulate run.yaml
 touch "$tmp/there.h5"
 expect "an output that exists" 2 1 'there.h5.*overwrite' simulate run.yaml $q -output there.h5
 expect "an unknown free parameter" 2 1 'beta_scool.*did you mean beta_school' sensitivity run.yaml -free beta_scool $q -output o.h5
-expect "a wrong value of PETSc is not swallowed" 2 1 'tao_max_itt' calibrate run.yaml -data cases.csv -tao_max_itt 3 $q -output o.h5
+expect "a wrong value of PETSc is not swallowed" 2 1 'tao_max_itt' calibrate run.yaml -free beta_school -data cases.csv -tao_max_itt 3 $q -output o.h5
 expect "ranks_per_world that does not divide" 2 1 'ranks_per_world' simulate run.yaml -ranks_per_world 3 $q -output o.h5
-sed '5s/[0-9.]*,/x&/;5s/,[^,]*$/,oops/' inputs/tiny/persons.csv >"$tmp/bad.csv"
 printf 'area,x,y\n1,2,3\n2,abc,4\n' >"$tmp/bad.csv"
 expect "a bad cell, with file, line and column" 3 1 'bad.csv:3:2: ' simulate -world bad.csv $q -output o.h5
 printf 'area,age\n1,2\n2\n' >"$tmp/bad.csv"
@@ -58,12 +60,12 @@ size=$(wc -c <"$tmp/w.h5")
 head -c $((size / 2)) "$tmp/w.h5" >"$tmp/half.h5"
 expect "a truncated world" 3 1 'half.h5' simulate -world half.h5 $q -output o.h5
 cp "$tmp/w.h5" "$tmp/flip.h5"
-printf '\377' | dd of="$tmp/flip.h5" bs=1 seek=$((size / 2)) conv=notrunc 2>/dev/null
+printf 'gradus' | dd of="$tmp/flip.h5" bs=1 seek=$((size / 2)) conv=notrunc 2>/dev/null
 expect "a flipped byte" 3 1 'flip.h5.*SHA-256' simulate -world flip.h5 $q -output o.h5
 printf 'day,onsets\n0,1\n1,x\n' >"$tmp/cases.csv"
-expect "a bad cell in the data" 3 1 'cases.csv:3:2: ' calibrate run.yaml -data cases.csv $q -output o.h5
-expect "a wrong prior" 2 1 'beta_school.*normal' calibrate run.yaml -data cases.csv -prior_beta_school 'normel(0,1)' $q -output o.h5
-expect "a prior of nothing" 2 1 'beta_scool' calibrate run.yaml -data cases.csv -prior_beta_scool 'normal(0,1)' $q -output o.h5
+expect "a bad cell in the data" 3 1 'cases.csv:3:2: ' calibrate run.yaml -free beta_school -data cases.csv $q -output o.h5
+expect "a wrong prior" 2 1 'beta_school.*normal' calibrate run.yaml -free beta_school -data cases.csv -prior_beta_school 'normel(0,1)' $q -output o.h5
+expect "a prior of nothing" 2 1 'beta_scool' calibrate run.yaml -free beta_school -data cases.csv -prior_beta_scool 'normal(0,1)' $q -output o.h5
 for kind in o.h5 o.h5.part; do
   [ -e "$tmp/$kind" ] && echo "FAIL a failed run left $kind"
 done

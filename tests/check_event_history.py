@@ -174,7 +174,7 @@ TINY = """area,venue:home,venue:school,infectious_at,removed_at
 2,2,2,,
 3,3,2,5.9375,9.5
 3,3,,7.0,8.0
-3,,1,7.5,
+3,,1,7.5,20
 """
 
 TINY_RUN = """model: epidemic
@@ -192,7 +192,7 @@ draws: 16
 
 def check_tiny(folder):
     """Eight agents by hand: an end inside the outbreak, steps of any length, several venues of one
-    kind, never infected, never removed, infected before the start.  Compared at the mean of the
+    kind, never infected, removed after the end, infected before the start.  Compared at the mean of the
     posterior, wherever that is."""
     os.makedirs(folder, exist_ok=True)
     with open(os.path.join(folder, "persons.csv"), "w", encoding="utf-8") as file:

@@ -20,7 +20,7 @@ run 1 base1 few.csv && run 4 base4 few.csv && run 1 one persons.csv && run 4 fou
   { echo "FAIL memory: a run failed"; exit 1; }
 "$PYTHON" - "$tmp" <<'EOF'
 import json, sys
-peak = {n: json.load(open(f"{sys.argv[1]}/{n}.h5.run.json"))["peak_bytes"]
+peak = {n: json.load(open(f"{sys.argv[1]}/{n}.h5.run.json"))["peak_memory_bytes"]
         for n in ("base1", "base4", "one", "four")}
 one = peak["one"][0] - peak["base1"][0]
 shares = [(p - b) / one for p, b in zip(peak["four"], peak["base4"])]

@@ -133,25 +133,47 @@ static bool is_said(const char text[])
 
 /* ---- one logical file, written in different splits ---- */
 
-static const h5_field time_field = {.name = "/time", .type = H5_REAL, .rank = 1,
-                                    .dims = {N_COLUMNS}, .units = "day",
+static const h5_field time_field = {.name = "/time",
+                                    .type = H5_REAL,
+                                    .rank = 1,
+                                    .dims = {N_COLUMNS},
+                                    .units = "day",
                                     .description = "left end of each step"};
-static const h5_field table_field = {.name = "/observables/infections", .type = H5_REAL, .rank = 2,
-                                     .dims = {N_ROWS, N_COLUMNS}, .units = "people",
+static const h5_field table_field = {.name = "/observables/infections",
+                                     .type = H5_REAL,
+                                     .rank = 2,
+                                     .dims = {N_ROWS, N_COLUMNS},
+                                     .units = "people",
                                      .description = "cumulative infections",
                                      .scale = {NULL, "/time"}};
-static const h5_field id_field = {.name = "/agents/gid", .type = H5_INT64, .rank = 1,
-                                  .dims = {N_ROWS}, .units = "1", .description = "global id"};
-static const h5_field age_field = {.name = "/agents/age", .type = H5_INT32, .rank = 1,
-                                   .dims = {N_ROWS}, .units = "year", .description = "age"};
-static const h5_field name_field = {.name = "/areas/name", .type = H5_TEXT,
-                                    .text_size = NAME_BYTES, .rank = 1, .dims = {N_AREAS},
-                                    .units = "1", .description = "name of the area"};
-static const h5_field empty_field = {.name = "/observables/none", .type = H5_REAL, .rank = 2,
-                                     .dims = {0, N_COLUMNS}, .units = "people",
+static const h5_field id_field = {.name = "/agents/gid",
+                                  .type = H5_INT64,
+                                  .rank = 1,
+                                  .dims = {N_ROWS},
+                                  .units = "1",
+                                  .description = "global id"};
+static const h5_field age_field = {.name = "/agents/age",
+                                   .type = H5_INT32,
+                                   .rank = 1,
+                                   .dims = {N_ROWS},
+                                   .units = "year",
+                                   .description = "age"};
+static const h5_field name_field = {.name = "/areas/name",
+                                    .type = H5_TEXT,
+                                    .text_size = NAME_BYTES,
+                                    .rank = 1,
+                                    .dims = {N_AREAS},
+                                    .units = "1",
+                                    .description = "name of the area"};
+static const h5_field empty_field = {.name = "/observables/none",
+                                     .type = H5_REAL,
+                                     .rank = 2,
+                                     .dims = {0, N_COLUMNS},
+                                     .units = "people",
                                      .description = "a dataset of extent 0",
                                      .scale = {NULL, "/time"}};
-static const char *const area_names[N_AREAS] = {"Durham", "", "Sant Feliu", "Zürich", "sixteen bytes ok"};
+static const char *const area_names[N_AREAS] = {"Durham", "", "Sant Feliu", "Zürich",
+                                                "sixteen bytes ok"};
 
 static double table_value(int64_t i, int64_t j)
 {
@@ -352,8 +374,12 @@ START_TEST(large_slabs_are_cut_and_put_together)
 {
   const int64_t dims[2] = {2, 5000001}, start[2] = {0, 0};
   const int64_t count[2] = {rank == size - 1 ? 2 : 0, dims[1]};
-  const h5_field field = {.name = "/wide", .type = H5_REAL, .rank = 2, .dims = {2, 5000001},
-                          .units = "1", .description = "80 MB"};
+  const h5_field field = {.name = "/wide",
+                          .type = H5_REAL,
+                          .rank = 2,
+                          .dims = {2, 5000001},
+                          .units = "1",
+                          .description = "80 MB"};
   const int64_t n = count[0] * count[1];
   double *data = malloc((size_t)(n + 1) * sizeof *data);
   bool is_same = true;
@@ -618,8 +644,10 @@ static int try_under_limit(const char path[], rlim_t most, bool is_limited)
   code = (int)h5_create(PETSC_COMM_WORLD, path, "results", &file);
   if (is_limited) setrlimit(RLIMIT_FSIZE, &low); /* not before: Open MPI has files of its own */
   if (!code) code = (int)fill_file(file, rank, size, false, false);
-  if (!code) code = (int)h5_commit(&file);
-  else h5_close(&file);
+  if (!code)
+    code = (int)h5_commit(&file);
+  else
+    h5_close(&file);
   setrlimit(RLIMIT_FSIZE, &old);
   MPI_Barrier(PETSC_COMM_WORLD);
   return code;
@@ -671,7 +699,9 @@ START_TEST(hdf5_tools_read_it)
   ck_petsc(write_file(PETSC_COMM_WORLD, path_a, false, false));
   ck_assert_int_eq(on_rank_0("h5dump '%s' >'%s.txt'", path_a), 0);
   ck_assert_int_eq(on_rank_0("h5dump -p -a /observables/infections/DIMENSION_LIST '%s' | "
-                             "grep -q 'DATASET.*/time'", path_a), 0);
+                             "grep -q 'DATASET.*/time'",
+                             path_a),
+                   0);
   ck_assert_int_eq(on_rank_0("h5dump -a /time/CLASS '%s' | grep -q DIMENSION_SCALE", path_a), 0);
   ck_assert_int_eq(on_rank_0("h5dump -Hp -d /agents/gid '%s' | grep -q FLETCHER32", path_a), 0);
   ck_assert_int_eq(on_rank_0("h5dump -d /areas/name '%s' | grep -q Durham", path_a), 0);

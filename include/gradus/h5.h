@@ -39,8 +39,8 @@ typedef struct h5_field {
   size_t text_size; /* bytes of one H5_TEXT element; 0 otherwise */
   int rank;         /* 1..H5_MAX_RANK */
   int64_t dims[H5_MAX_RANK];
-  const char *units;             /* "people", "day", "1/day", "1" */
-  const char *description;       /* one sentence */
+  const char *units;              /* "people", "day", "1/day", "1" */
+  const char *description;        /* one sentence */
   const char *scale[H5_MAX_RANK]; /* dataset that is this dimension's scale, or NULL */
 } h5_field;
 
@@ -53,16 +53,23 @@ PetscErrorCode h5_commit(h5_file **file);
 /* h5_close - close a file; one made by h5_create() is thrown away.  Accepts NULL. */
 PetscErrorCode h5_close(h5_file **file);
 
-/* h5_declare - make a dataset, with its units, description and dimension scales */
+/* h5_declare - make a dataset, all zero, with its units, description and dimension scales
+ *
+ * A scale is a dataset of rank 1, declared before, which has no scales of its own; several
+ * datasets may share it.  Extents may be 0. */
 PetscErrorCode h5_declare(h5_file *file, const h5_field *field);
 
-/* h5_put, h5_get - this rank's slab [start, start + count) of a dataset; count 0 for nothing */
+/* h5_put, h5_get - this rank's slab [start, start + count) of a dataset; count 0 for nothing
+ *
+ * data holds elements of the dataset's type (h5_expect() tells), row-major, without gaps; NULL for
+ * nothing.  Of text, what lies behind its first 0 is written as 0.
+ * Errors  BASE_EXIT_INTERNAL if a slab is outside the dataset */
 PetscErrorCode h5_put(h5_file *file, const char name[], const int64_t start[],
                       const int64_t count[], const void *data);
 PetscErrorCode h5_get(h5_file *file, const char name[], const int64_t start[],
                       const int64_t count[], void *data);
 
-/* h5_put_all - declare a small dataset and write it whole from rank 0 (data the same on all ranks) */
+/* h5_put_all - declare a small dataset and write it whole; data are read on rank 0 alone */
 PetscErrorCode h5_put_all(h5_file *file, const h5_field *field, const void *data);
 
 /* h5_get_all - read a small dataset whole on every rank; *data is PetscMalloc'd for the caller */
@@ -72,7 +79,7 @@ PetscErrorCode h5_get_all(h5_file *file, const char name[], h5_type type, int64_
 PetscErrorCode h5_shape(h5_file *file, const char name[], h5_type *type, size_t *text_size,
                         int *rank, int64_t dims[H5_MAX_RANK]);
 
-/* h5_expect - fail unless a dataset has this type, rank (0: any) and extent (-1, or dims NULL: any) */
+/* h5_expect - fail unless a dataset has this type, rank (0: any) and extent (-1, dims NULL: any) */
 PetscErrorCode h5_expect(h5_file *file, const char name[], h5_type type, int rank,
                          const int64_t dims[]);
 
@@ -82,7 +89,8 @@ PetscErrorCode h5_has(h5_file *file, const char name[], bool *is_there);
 PetscErrorCode h5_list(h5_file *file, const char group[], int *n, char ***names);
 PetscErrorCode h5_list_free(int n, char ***names);
 
-/* Attributes of an object ("/" for the file); text is copied to a buffer of the caller. */
+/* Attributes of an object ("/" for the file); text is copied to a buffer of the caller.  Putting
+ * one makes the group if no object of that name is there. */
 PetscErrorCode h5_attribute_put_text(h5_file *file, const char object[], const char name[],
                                      const char value[]);
 PetscErrorCode h5_attribute_put_real(h5_file *file, const char object[], const char name[],
@@ -96,7 +104,10 @@ PetscErrorCode h5_attribute_get_real(h5_file *file, const char object[], const c
 PetscErrorCode h5_attribute_get_int(h5_file *file, const char object[], const char name[],
                                     int64_t *value);
 
-/* h5_digest_path - SHA-256 of a whole input file (any kind), as 64 hex digits; ranks share it */
+/* h5_digest_path - SHA-256 of a whole input file (any kind), as 64 hex digits; ranks share it
+ *
+ * It is the SHA-256 over the SHA-256 of each block, from byte 0 on; in a shell,
+ *   split -b 4194304 --filter='sha256sum | cut -c1-64 | xxd -r -p' FILE | sha256sum */
 PetscErrorCode h5_digest_path(MPI_Comm comm, const char path[], char hex[65]);
 
 /* h5_probe_output - can a result be written to path?  BASE_EXIT_OPTION if it exists and

@@ -28,8 +28,14 @@
  * the start (m0, C0): m = m0 + C0 a, L = C0 A, with the logarithm of A's diagonal; a first in x.
  *
  * Start.  prior: C0 = diagonal of the prior's standard deviations in u, a = 0, A = I/10: narrow, for
- * draws from a wide prior can be absurd.  laplace: the mode (same target, one draw at z = 0), and
- * C0 from the inverse of the Hessian there by differences of the gradient; a = 0, A = I.
+ * draws from a wide prior can be absurd.  laplace: mode, then quadratics fitted to values at points
+ * about a posterior standard deviation away (src/infer/infer_laplace.c); a = 0, A = I.
+ *
+ * Roughness.  Counts of a simulation move by single events: F has kinks on scales far below that of
+ * the posterior, where its exact slope says little of where the minimum lies.  F's roughness is
+ * measured at the start, in the unit of F; TAO is at rest when F falls by less than that in five
+ * iterations (1e-6 in ten if F is smooth).  Where it is not small against 1: more -replicates or
+ * -draws, and -start laplace, which sees values at a distance and no slopes.
  *
  * A value that is not finite: where TAO looks for a step it counts as a height above the best point
  * so far, and the line search draws back; at the start, or INFER_MAX_REJECTED times in a row,
@@ -181,6 +187,7 @@ typedef struct infer_result {
   int iterations;         /* of TAO, without those of the Laplace start */
   int64_t evaluations;    /* objective and gradient together, all */
   int64_t rejected;       /* of these, not finite */
+  double roughness;       /* of F, in its unit */
   char divergence_by[256]; /* "closed form", or "Monte Carlo for a, b" */
   double seconds;         /* never in the answer */
 } infer_result;
@@ -197,9 +204,9 @@ PetscErrorCode infer_check(options *o, int n);
 /* infer_run - the q that minimises the objective
  *
  * TAO runs on rank 0 alone; each of its points is broadcast and evaluated by all.  Options tao_*,
- * read once more.  It has converged by TAO's own tests; or when the objective has fallen by less
- * than 1e-6 in ten iterations (CONVERGED_USER); or when, where no line search goes on, a fresh start
- * of TAO wins less than 1e-4 ("DIVERGED_LS_FAILURE, at rest"): simulated counts have kinks.
+ * read once more.  It has converged by TAO's own tests; or at rest as said above (CONVERGED_USER);
+ * or when, where no line search goes on, a fresh start of TAO wins no more than that
+ * ("DIVERGED_LS_FAILURE, at rest").
  * Errors  BASE_EXIT_NUMERIC as above; those of the target.  Not to converge is a result.
  * Collective on comm; the same bits on any number of ranks. */
 PetscErrorCode infer_run(MPI_Comm comm, const infer_target *target, const infer_settings *settings,

@@ -53,14 +53,14 @@ typedef struct world_kind {
 } world_kind;
 
 typedef struct world {
-  MPI_Comm comm;       /* duplicate, owned: the ranks that hold one whole world */
-  int64_t n_global;    /* agents over all ranks */
-  PetscInt n;          /* agents here */
-  int64_t *gid;        /* [n] ascending; owned */
-  int64_t n_area;      /* over all ranks */
+  MPI_Comm comm;                      /* duplicate, owned: the ranks that hold one whole world */
+  int64_t n_global;                   /* agents over all ranks */
+  PetscInt n;                         /* agents here */
+  int64_t *gid;                       /* [n] ascending; owned */
+  int64_t n_area;                     /* over all ranks */
   char (*area_name)[WORLD_NAME_SIZE]; /* [n_area] replicated, owned */
-  int64_t *area_ptr;   /* [n_area + 1] first gid of each area; replicated, owned */
-  PetscMPIInt *owner;  /* [n_area] rank of each area; replicated, owned */
+  int64_t *area_ptr;                  /* [n_area + 1] first gid of each area; replicated, owned */
+  PetscMPIInt *owner;                 /* [n_area] rank of each area; replicated, owned */
   bool has_coordinates;
   double *area_x, *area_y; /* [n_area] metres; replicated, owned; NULL without coordinates */
   PetscInt n_local_area;
@@ -70,10 +70,10 @@ typedef struct world {
   world_kind kind[WORLD_MAX_KINDS];
   int n_attribute;
   world_attribute *attribute; /* [n_attribute] in order of name; owned */
-  PetscInt n_site;      /* sites of this rank, all kinds, ascending by (kind, venue, area) */
-  uint8_t *site_kind;   /* [n_site] owned */
-  int64_t *site_venue;  /* [n_site] venue of its kind, 0 <= venue < n_venue; owned */
-  int32_t *site_size;   /* [n_site] members of the whole venue (of all areas and ranks); owned */
+  PetscInt n_site;            /* sites of this rank, all kinds, ascending by (kind, venue, area) */
+  uint8_t *site_kind;         /* [n_site] owned */
+  int64_t *site_venue;        /* [n_site] venue of its kind, 0 <= venue < n_venue; owned */
+  int32_t *site_size;     /* [n_site] members of the whole venue (of all areas and ranks); owned */
   char source_digest[65]; /* SHA-256 of the table the world was made from; "" if synthetic */
   struct world_exchange *exchange; /* opaque, owned */
 } world;
@@ -81,9 +81,9 @@ typedef struct world {
 /* What a world's file offers, known without reading the agents. */
 typedef struct world_names {
   int n_kind, n_attribute;
-  char kind[WORLD_MAX_KINDS][WORLD_NAME_SIZE];           /* sorted */
-  char attribute[WORLD_MAX_KINDS * 4][WORLD_NAME_SIZE];  /* sorted; "area" is not among them */
-  int64_t n_agent; /* -1 if it is not known yet (CSV) */
+  char kind[WORLD_MAX_KINDS][WORLD_NAME_SIZE];          /* sorted */
+  char attribute[WORLD_MAX_KINDS * 4][WORLD_NAME_SIZE]; /* sorted; "area" is not among them */
+  int64_t n_agent;                                      /* -1 if it is not known yet (CSV) */
 } world_names;
 
 /* world_peek - names of kinds and attributes of a world file, CSV table or "synthetic:N"

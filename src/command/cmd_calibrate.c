@@ -204,6 +204,7 @@ static PetscErrorCode write_diagnostics(h5_file *f, const calibration *c, const 
   PetscCall(h5_attribute_put_int(f, group, "evaluations", r->evaluations));
   PetscCall(h5_attribute_put_int(f, group, "evaluations_rejected", r->rejected));
   PetscCall(h5_attribute_put_text(f, group, "divergence", r->divergence_by));
+  PetscCall(h5_attribute_put_real(f, group, "roughness", r->roughness));
   PetscCall(h5_attribute_put_real(f, group, "loss_at_mean", post->loss));
   if (c->l->type != LOSS_SQUARED)
     PetscCall(h5_attribute_put_real(f, group, "log_likelihood_at_mean", -post->loss));
@@ -259,6 +260,12 @@ static PetscErrorCode say(const calibration *c, const infer_result *r, const pos
   PetscCall(PetscPrintf(comm, "TAO %s: %s, %s after %d iterations, %lld evaluations, %.1f s\n",
                         r->tao_type, r->is_converged ? "converged" : "NOT converged", r->reason_text,
                         r->iterations, (long long)r->evaluations, r->seconds));
+  if (r->roughness > 0.1)
+    PetscCall(PetscPrintf(comm,
+                          "the objective is rough by %.2g: single events of the simulations show "
+                          "(more replicates or draws%s smooth it)\n",
+                          r->roughness,
+                          strcmp(options_text(c->s->o, "start"), "prior") ? "" : ", start: laplace"));
   PetscCall(PetscPrintf(comm, "wrote %s\n", c->s->output));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -13,7 +13,7 @@
 #include <math.h>
 #include <string.h>
 
-/* -- what is asked for ------------------------------------------------------------------------------ */
+/* ---- what is asked for ---- */
 
 static PetscErrorCode check_options(options *o, const char **source)
 {
@@ -32,8 +32,8 @@ static PetscErrorCode check_options(options *o, const char **source)
   } else {
     *source = options_path(o, "world");
     if (persons)
-      PetscCall(options_mistake(o, options_where(o, "persons"), "persons",
-                                "is read with import: persons"));
+      PetscCall(
+        options_mistake(o, options_where(o, "persons"), "persons", "is read with import: persons"));
     else if (!*source)
       PetscCall(options_mistake(o, "command line", "world",
                                 "is required: a world.h5, a table of persons (*.csv) or synthetic:N"
@@ -43,7 +43,7 @@ static PetscErrorCode check_options(options *o, const char **source)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* -- what it is -------------------------------------------------------------------------------------- */
+/* ---- what it is ---- */
 
 static PetscErrorCode say_areas(const world *w)
 {
@@ -55,7 +55,8 @@ static PetscErrorCode say_areas(const world *w)
     least = PetscMin(least, w->area_ptr[a + 1] - w->area_ptr[a]);
   }
   PetscCall(PetscPrintf(w->comm, "agents      %" PRId64 "\n", w->n_global));
-  PetscCall(PetscPrintf(w->comm, "areas       %" PRId64 ", of %" PRId64 " to %" PRId64 " agents%s\n",
+  PetscCall(PetscPrintf(w->comm,
+                        "areas       %" PRId64 ", of %" PRId64 " to %" PRId64 " agents%s\n",
                         w->n_area, least, most, w->has_coordinates ? ", with coordinates" : ""));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -125,7 +126,7 @@ static PetscErrorCode say_attribute(const world *w, const world_attribute *m)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* -- how it lies on these ranks ----------------------------------------------------------------------- */
+/* ---- how it lies on these ranks ---- */
 
 static PetscErrorCode say_partition(const world *w, const options *o)
 {
@@ -169,7 +170,7 @@ static PetscErrorCode describe(const world *w, const options *o, const char sour
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* -- the command ---------------------------------------------------------------------------------------- */
+/* ---- the command ---- */
 
 static PetscErrorCode write_world(MPI_Comm comm, const world *w, const options *o,
                                   const char output[])

@@ -51,14 +51,16 @@ static PetscErrorCode session_check_attributes(session *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* prior_<name> must name a parameter of the model or of a loss, whatever the command. */
-static PetscErrorCode session_check_priors(session *s)
+/* parameters_<name> and prior_<name> must name a parameter of the model or of a loss, whatever the
+ * command. */
+static PetscErrorCode session_check_parameters(session *s)
 {
   const char *names[MODEL_MAX_PARAMETERS + 8];
   int n = 0;
 
   PetscFunctionBegin;
   for (; n < s->m->n_parameter; n++) names[n] = s->m->parameter[n].name;
+  PetscCall(options_family_check(s->o, "parameters", "parameter", n, names));
   for (int i = 0; i < s->n_extra; i++) names[n++] = s->extra[i];
   PetscCall(options_family_check(s->o, "prior", "parameter", n, names));
   PetscCall(infer_texts_check(s->o));
@@ -94,7 +96,7 @@ PetscErrorCode session_begin(MPI_Comm comm, options *o, session **out)
   }
   loss_extra_names(o, &s->n_extra, &s->extra);
   PetscCall(estimate_create(o, s->m, s->n_extra, s->extra, &s->e));
-  PetscCall(session_check_priors(s));
+  PetscCall(session_check_parameters(s));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -126,8 +126,9 @@ static PetscErrorCode check_field(const h5_file *file, const h5_field *field)
              "%s: rank %d is not in [1, %d]", field->name, field->rank, H5_MAX_RANK);
   PetscCheck(field->type != H5_TEXT || field->text_size > 0, file->comm, PETSC_ERR_ARG_OUTOFRANGE,
              "%s: is text of size 0", field->name);
-  PetscCheck(h5_n_elements(field->rank, field->dims, h5_element_size(field->type, field->text_size)) >= 0,
-             file->comm, PETSC_ERR_ARG_OUTOFRANGE, "%s: has an impossible extent", field->name);
+  PetscCheck(
+    h5_n_elements(field->rank, field->dims, h5_element_size(field->type, field->text_size)) >= 0,
+    file->comm, PETSC_ERR_ARG_OUTOFRANGE, "%s: has an impossible extent", field->name);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -156,11 +157,16 @@ static bool read_type(hid_t type, h5_type *ours)
   H5T_class_t class = H5Tget_class(type);
   size_t size = H5Tget_size(type);
 
-  if (class == H5T_FLOAT && size == 8) *ours = H5_REAL;
-  else if (class == H5T_INTEGER && size == 8) *ours = H5_INT64;
-  else if (class == H5T_INTEGER && size == 4) *ours = H5_INT32;
-  else if (class == H5T_STRING && size > 0 && !H5Tis_variable_str(type)) *ours = H5_TEXT;
-  else return false;
+  if (class == H5T_FLOAT && size == 8)
+    *ours = H5_REAL;
+  else if (class == H5T_INTEGER && size == 8)
+    *ours = H5_INT64;
+  else if (class == H5T_INTEGER && size == 4)
+    *ours = H5_INT32;
+  else if (class == H5T_STRING && size > 0 && !H5Tis_variable_str(type))
+    *ours = H5_TEXT;
+  else
+    return false;
   return true;
 }
 

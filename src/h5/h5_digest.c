@@ -39,8 +39,8 @@ static int hash_blocks(const char path[], int64_t offset, int64_t n_bytes, int64
     size_t n = (size_t)PetscMin(n_bytes - start, (int64_t)H5_DIGEST_BLOCK);
 
     code = read_block(fd, start, n, buffer);
-    if (!code && !EVP_Digest(buffer, n, hashes + (b - first) * H5_DIGEST_SIZE, NULL, EVP_sha256(),
-                             NULL))
+    if (!code &&
+        !EVP_Digest(buffer, n, hashes + (b - first) * H5_DIGEST_SIZE, NULL, EVP_sha256(), NULL))
       code = ENOSYS;
   }
   close(fd);
@@ -49,8 +49,7 @@ static int hash_blocks(const char path[], int64_t offset, int64_t n_bytes, int64
 
 /* gather_hashes - SHA-256 of all hashes in the order of ranks, on every rank */
 static PetscErrorCode gather_hashes(MPI_Comm comm, int64_t n_mine, int64_t n_all,
-                                    const unsigned char *mine,
-                                    unsigned char digest[H5_DIGEST_SIZE])
+                                    const unsigned char *mine, unsigned char digest[H5_DIGEST_SIZE])
 {
   PetscMPIInt rank, size, n_send, *counts = NULL, *starts = NULL, is_hashed = 1;
   unsigned char *all = NULL;
@@ -59,7 +58,8 @@ static PetscErrorCode gather_hashes(MPI_Comm comm, int64_t n_mine, int64_t n_all
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   PetscCallMPI(MPI_Comm_size(comm, &size));
   n_send = (PetscMPIInt)(n_mine * H5_DIGEST_SIZE);
-  if (rank == 0) PetscCall(PetscMalloc3(size, &counts, size, &starts, n_all * H5_DIGEST_SIZE, &all));
+  if (rank == 0)
+    PetscCall(PetscMalloc3(size, &counts, size, &starts, n_all * H5_DIGEST_SIZE, &all));
   PetscCallMPI(MPI_Gather(&n_send, 1, MPI_INT, counts, 1, MPI_INT, 0, comm));
   for (int i = 0, start = 0; rank == 0 && i < size; start += counts[i++]) starts[i] = start;
   PetscCallMPI(MPI_Gatherv(mine, n_send, MPI_BYTE, all, counts, starts, MPI_BYTE, 0, comm));
@@ -124,7 +124,8 @@ PetscErrorCode h5_stat(MPI_Comm comm, const char path[], int exit_code, int64_t 
       found = exit_code;
       snprintf(message, sizeof message, "%s: is not a file (%s)", path,
                S_ISDIR(status.st_mode) ? "it is a folder" : "it is a device or a pipe");
-    } else *n_bytes = (int64_t)status.st_size;
+    } else
+      *n_bytes = (int64_t)status.st_size;
   }
   PetscCall(base_agree(comm, found, message));
   PetscCallMPI(MPI_Bcast(n_bytes, 1, MPI_INT64_T, 0, comm));

@@ -35,7 +35,7 @@ static int read_block(const char path[], char block[H5_USER_BLOCK])
   return code;
 }
 
-/* parse_block - false if it does not begin as ours do; is_exact says that each byte is as written */
+/* parse_block - false if it does not begin as ours do; is_exact: each byte is as written */
 static bool parse_block(const char block[H5_USER_BLOCK], char kind[H5_KIND_SIZE], int *format,
                         char hex[65], bool *is_exact)
 {
@@ -71,12 +71,13 @@ static void check_block(h5_job *job, const char wanted[], char hex[65])
   bool is_exact;
   int format, code = read_block(job->file->path, block);
 
-  if (code) h5_job_find(job, BASE_EXIT_INPUT, "cannot be read (%s)", strerror(code));
+  if (code)
+    h5_job_find(job, BASE_EXIT_INPUT, "cannot be read (%s)", strerror(code));
   else if (!parse_block(block, kind, &format, hex, &is_exact))
     h5_job_find(job, BASE_EXIT_INPUT, "is not a Gradus file (%s)",
-                job->file->n_bytes == 0               ? "it is empty"
+                job->file->n_bytes == 0                  ? "it is empty"
                 : !memcmp(block, "\x89HDF\r\n\x1a\n", 8) ? "it is HDF5, written by another program"
-                                                      : "it does not begin with 'gradus'");
+                                                         : "it does not begin with 'gradus'");
   else if (format > H5_FORMAT)
     h5_job_find(job, BASE_EXIT_INPUT, "has format %d (this Gradus reads up to %d: use a newer one)",
                 format, H5_FORMAT);
@@ -251,8 +252,10 @@ static void make_part(h5_job *job)
   if (!obstacle) {
     unlink(job->file->part);
     fd = open(job->file->part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (fd < 0) obstacle = strerror(errno);
-    else close(fd);
+    if (fd < 0)
+      obstacle = strerror(errno);
+    else
+      close(fd);
   }
   if (obstacle) h5_job_find(job, BASE_EXIT_OUTPUT, "cannot be written (%s)", obstacle);
 }
@@ -277,8 +280,8 @@ PetscErrorCode h5_create(MPI_Comm comm, const char path[], const char kind[], h5
 
   PetscFunctionBegin;
   *file = NULL;
-  PetscCheck(strlen(kind) < H5_KIND_SIZE && strspn(kind, "abcdefghijklmnopqrstuvwxyz0123456789_") ==
-                                              strlen(kind) && kind[0],
+  PetscCheck(strlen(kind) < H5_KIND_SIZE &&
+               strspn(kind, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(kind) && kind[0],
              comm, PETSC_ERR_ARG_WRONG, "%s: is no name of a kind of files", kind);
   PetscCall(file_create(comm, path, true, file));
   PetscCall(PetscStrncpy((*file)->kind, kind, sizeof(*file)->kind));
@@ -311,8 +314,10 @@ static int seal(const h5_file *file, const char block[H5_USER_BLOCK])
   if (fd < 0) return errno;
   do put = pwrite(fd, block, H5_USER_BLOCK, 0);
   while (put < 0 && errno == EINTR);
-  if (put < 0) code = errno;
-  else if (put != H5_USER_BLOCK) code = ENOSPC;
+  if (put < 0)
+    code = errno;
+  else if (put != H5_USER_BLOCK)
+    code = ENOSPC;
   if (!code && fsync(fd)) code = errno;
   if (close(fd) && !code) code = errno;
   if (!code && rename(file->part, file->path)) code = errno;
@@ -347,8 +352,8 @@ static PetscErrorCode finish_part(h5_file *file)
   PetscCall(close_hdf5(&job));
   PetscCall(h5_job_end(&job));
   PetscCall(h5_stat(file->comm, file->part, BASE_EXIT_OUTPUT, &n_bytes));
-  PetscCall(h5_digest(file->comm, file->part, H5_USER_BLOCK, n_bytes, BASE_EXIT_OUTPUT, true,
-                      digest));
+  PetscCall(
+    h5_digest(file->comm, file->part, H5_USER_BLOCK, n_bytes, BASE_EXIT_OUTPUT, true, digest));
   h5_digest_hex(digest, hex);
   compose_block(file->kind, H5_FORMAT, hex, block);
   h5_job_begin(&job, file, NULL);
@@ -419,7 +424,8 @@ PetscErrorCode h5_probe_output(MPI_Comm comm, const char path[], bool overwrite)
   if (rank == 0) exit_code = probe(path, overwrite, &why);
   if (exit_code == BASE_EXIT_OPTION)
     snprintf(message, sizeof message, "%s: exists already (-overwrite replaces it)", path);
-  else if (exit_code) snprintf(message, sizeof message, "%s: cannot be written (%s)", path, why);
+  else if (exit_code)
+    snprintf(message, sizeof message, "%s: cannot be written (%s)", path, why);
   PetscCall(base_agree(comm, exit_code, message));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -27,13 +27,13 @@ enum {
 struct h5_file {
   MPI_Comm comm; /* duplicate, owned */
   PetscMPIInt rank, size;
-  hid_t id;         /* HDF5's file; negative when closed */
-  hid_t transfer;   /* collective transfer list, owned */
+  hid_t id;       /* HDF5's file; negative when closed */
+  hid_t transfer; /* collective transfer list, owned */
   char kind[H5_KIND_SIZE];
-  char *path;       /* final name, owned */
-  char *part;       /* name while it is written, owned; NULL for a file opened to be read */
-  int64_t n_bytes;  /* size of the file when it was opened to be read */
-  bool has_failed;  /* a write failed on some rank: the file can only be closed */
+  char *path;      /* final name, owned */
+  char *part;      /* name while it is written, owned; NULL for a file opened to be read */
+  int64_t n_bytes; /* size of the file when it was opened to be read */
+  bool has_failed; /* a write failed on some rank: the file can only be closed */
 };
 
 typedef struct h5_job {

@@ -68,8 +68,10 @@ void h5_job_blame(h5_job *job, const char what[])
   const char *why = NULL;
 
   if (job->file->part && !h5_is_of_a_disk(code)) code = why_not_written(job->file->part);
-  if (h5_is_of_a_disk(code) || (job->file->part && code)) why = strerror(code);
-  else H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_innermost, &why);
+  if (h5_is_of_a_disk(code) || (job->file->part && code))
+    why = strerror(code);
+  else
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_innermost, &why);
   h5_job_find(job, job->file->part ? BASE_EXIT_OUTPUT : BASE_EXIT_INPUT, "%s (%s)", what,
               why && why[0] ? why : "HDF5 does not say why");
   H5Eclear2(H5E_DEFAULT);

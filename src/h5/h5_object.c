@@ -7,7 +7,7 @@
 
 /* ---- groups ---- */
 
-/* part_of_path - copy path up to its k-th '/' after the first (or all of it); false beyond its end */
+/* part_of_path - path up to its k-th '/' after the first, or all of it; false beyond its end */
 static bool part_of_path(const char path[], int k, char part[H5_NAME_SIZE])
 {
   const char *end = path;
@@ -91,10 +91,10 @@ static PetscErrorCode list_group(h5_job *job, int *n, char ***names)
   H5_TRY(job, H5Gget_info(group, &info), "cannot be listed");
   PetscCall(PetscCalloc1((size_t)info.nlinks, names));
   for (hsize_t i = 0; i < info.nlinks; i++) {
-    H5_TRY(job,
-           H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, name, sizeof name,
-                              H5P_DEFAULT),
-           "cannot be listed");
+    H5_TRY(
+      job,
+      H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, name, sizeof name, H5P_DEFAULT),
+      "cannot be listed");
     PetscCall(PetscStrallocpy(name, &(*names)[(*n)++]));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -138,10 +138,10 @@ PetscErrorCode h5_write_attribute(h5_job *job, hid_t object, const char name[], 
   PetscFunctionBegin;
   H5_TRY(job, kind = h5_job_keep(job, h5_file_type(type, size)), "no type");
   H5_TRY(job, space = h5_job_keep(job, H5Screate(H5S_SCALAR)), "no dataspace");
-  H5_TRY(job,
-         attribute = h5_job_keep(job, H5Acreate2(object, name, kind, space, H5P_DEFAULT,
-                                                 H5P_DEFAULT)),
-         "an attribute cannot be made");
+  H5_TRY(
+    job,
+    attribute = h5_job_keep(job, H5Acreate2(object, name, kind, space, H5P_DEFAULT, H5P_DEFAULT)),
+    "an attribute cannot be made");
   H5_TRY(job, H5Awrite(attribute, kind, value), "an attribute cannot be written");
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -198,10 +198,12 @@ static PetscErrorCode get_text(h5_job *job, hid_t attribute, hid_t kind, const c
 
   PetscFunctionBegin;
   PetscCall(PetscCalloc1(length + 1, &text));
-  if (H5Aread(attribute, kind, text) < 0) h5_job_blame(job, "an attribute cannot be read");
+  if (H5Aread(attribute, kind, text) < 0)
+    h5_job_blame(job, "an attribute cannot be read");
   else if (strlen(text) >= size)
     h5_job_find(job, BASE_EXIT_INPUT, "attribute %s is longer than %zu bytes", name, size - 1);
-  else PetscCall(PetscStrncpy(value, text, size));
+  else
+    PetscCall(PetscStrncpy(value, text, size));
   PetscCall(PetscFree(text));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -234,8 +236,10 @@ static PetscErrorCode get_attribute(h5_job *job, const char name[], h5_type type
   if (H5Tget_class(kind) != classes[type] || (type != H5_TEXT && bytes != sizeof(int64_t)) ||
       H5Aget_storage_size(attribute) != bytes || H5Tis_variable_str(kind) > 0)
     h5_job_find(job, BASE_EXIT_INPUT, "attribute %s has another type", name);
-  else if (type == H5_TEXT) PetscCall(get_text(job, attribute, kind, name, bytes, size, value));
-  else H5_TRY(job, H5Aread(attribute, kind, value), "an attribute cannot be read");
+  else if (type == H5_TEXT)
+    PetscCall(get_text(job, attribute, kind, name, bytes, size, value));
+  else
+    H5_TRY(job, H5Aread(attribute, kind, value), "an attribute cannot be read");
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -93,7 +93,8 @@ static PetscErrorCode transfer_piece(h5_job *job, const h5_layout *layout, hid_t
   if (data.from && layout->type == H5_TEXT)
     PetscCall(clean_text(data.from, p->n, layout->element, &clean));
   memory = H5Screate_simple(layout->rank, p->many, NULL);
-  if (memory < 0 || (p->n == 0 && H5Sselect_none(memory) < 0)) h5_job_blame(job, "has no dataspace");
+  if (memory < 0 || (p->n == 0 && H5Sselect_none(memory) < 0))
+    h5_job_blame(job, "has no dataspace");
   PetscCall(h5_job_agree(job, &is_fine)); /* the transfer is collective */
   errno = 0;
   if (is_fine && data.from &&
@@ -221,7 +222,8 @@ PetscErrorCode h5_get_all(h5_file *file, const char name[], h5_type type, int64_
   bytes = (size_t)*n * h5_element_size(type, text_size);
   *data = NULL;
   h5_job_begin(&job, file, name);
-  if (PetscMalloc(bytes, data)) h5_job_find(&job, BASE_EXIT_MEMORY, "no memory for %zu bytes", bytes);
+  if (PetscMalloc(bytes, data))
+    h5_job_find(&job, BASE_EXIT_MEMORY, "no memory for %zu bytes", bytes);
   code = h5_job_end(&job);
   if (!code) code = h5_get(file, name, start, file->rank == 0 ? dims : none, *data);
   if (!code) code = share(file->comm, *data, bytes);

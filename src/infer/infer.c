@@ -1,152 +1,11 @@
 /*
- * infer.c - checks, the Laplace start, and the run
+ * infer.c - checks and the run
  */
 #include "infer_impl.h"
 
 #include <petsctao.h>
 #include <math.h>
 #include <string.h>
-
-/* ---- Laplace ---- */
-
-/* Step of the Hessian's differences, in standard deviations of the prior: wide enough to look over
- * the kinks of simulated counts.  The Hessian sets scales only; the optimum does not depend on it. */
-#define HESSIAN_STEP 0.01
-
-/* Hessian of the mode's objective in its x, by differences of the gradient in one batch. */
-static PetscErrorCode mode_hessian(infer_objective *f, const double x[], double h[])
-{
-  const int n = f->n;
-  double *theta, *value, *gradient;
-  PetscErrorCode code;
-
-  PetscFunctionBegin;
-  PetscCall(PetscMalloc3(2 * n * n, &theta, 2 * n, &value, 2 * n * n, &gradient));
-  for (int s = 0; s < 2 * n; s++)
-    for (int j = 0; j < n; j++) {
-      const infer_prior *p = &f->settings->priors[j];
-      const double shift = j == s / 2 ? (s % 2 ? -HESSIAN_STEP : HESSIAN_STEP) : 0;
-
-      theta[s * n + j] = infer_to_x(p, p->mean_u + p->sd_u * (x[j] + shift));
-    }
-  code = f->target->evaluate(f->target->context, 2 * n, theta, value, gradient);
-  f->evaluations += 2 * n;
-  for (int s = 0; s < 2 * n && !code; s++)
-    for (int j = 0; j < n; j++) {
-      const infer_prior *p = &f->settings->priors[j];
-      const double u = infer_to_u(p, theta[s * n + j]);
-      double *g = &gradient[s * n + j], d;
-
-      (void)infer_log_prior_u(p, u, &d);
-      *g *= real_exp(infer_log_jacobian(p, u, NULL));
-      *g = p->sd_u * (*g - f->settings->weight * d);
-    }
-  for (int i = 0; i < n && !code; i++)
-    for (int j = 0; j < n; j++)
-      h[i * n + j] = (gradient[2 * i * n + j] - gradient[(2 * i + 1) * n + j]) / (2 * HESSIAN_STEP);
-  for (int i = 0; i < n; i++)
-    for (int j = 0; j < i; j++)
-      h[i * n + j] = h[j * n + i] = 0.5 * (h[i * n + j] + h[j * n + i]);
-  PetscCall(PetscFree3(theta, value, gradient));
-  PetscCall(code);
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* Lower Cholesky factor of h + ridge I; false if a pivot is below `least`. */
-static bool cholesky(int n, const double h[], double ridge, double least, double c[])
-{
-  memset(c, 0, (size_t)(n * n) * sizeof *c);
-  for (int j = 0; j < n; j++)
-    for (int i = j; i < n; i++) {
-      double sum = h[i * n + j] + (i == j ? ridge : 0);
-
-      for (int k = 0; k < j; k++) sum -= c[i * n + k] * c[j * n + k];
-      if (i == j && !(sum > least)) return false;
-      c[i * n + j] = i == j ? sqrt(sum) : sum / c[j * n + j];
-    }
-  return true;
-}
-
-/* inverse = (c c')^-1, by solving for each unit vector */
-static void invert(int n, const double c[], double inverse[])
-{
-  for (int b = 0; b < n; b++) {
-    double *y = inverse + b * n;
-
-    for (int i = 0; i < n; i++) {
-      y[i] = i == b;
-      for (int k = 0; k < i; k++) y[i] -= c[i * n + k] * y[k];
-      y[i] /= c[i * n + i];
-    }
-    for (int i = n - 1; i >= 0; i--) {
-      for (int k = i + 1; k < n; k++) y[i] -= c[k * n + i] * y[k];
-      y[i] /= c[i * n + i];
-    }
-  }
-}
-
-/* Factor of the inverse Hessian in u.  The loss may curve downwards in places; a ridge keeps q about
- * as narrow as the prior at most. */
-static PetscErrorCode laplace_factor(const infer_objective *f, const double h[], infer_family *q)
-{
-  const int n = f->n;
-  const double least = 0.1 * PetscMax(f->settings->weight, 1e-3);
-  double *c, *inverse, ridge = 0;
-
-  PetscFunctionBegin;
-  PetscCall(PetscMalloc2(n * n, &c, n * n, &inverse));
-  while (!cholesky(n, h, ridge, least, c)) ridge = PetscMax(2 * ridge, least);
-  invert(n, c, inverse);
-  if (q->is_full) {
-    PetscCheck(cholesky(n, inverse, 0, 0, c), PETSC_COMM_SELF, BASE_ERROR(BASE_EXIT_NUMERIC),
-               "calibrate: start: the Hessian at the mode is singular (use start: prior)");
-  } else {
-    memset(c, 0, (size_t)(n * n) * sizeof *c);
-    for (int j = 0; j < n; j++) c[j * n + j] = 1 / sqrt(h[j * n + j] + ridge);
-  }
-  for (int j = 0; j < n; j++)
-    for (int k = 0; k <= j; k++) q->factor[j * n + k] = f->settings->priors[j].sd_u * c[j * n + k];
-  PetscCall(PetscFree2(c, inverse));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-static PetscErrorCode find_mode(infer_objective *f, infer_family *q)
-{
-  infer_family *mode;
-  double *x, *h;
-  PetscErrorCode code;
-
-  PetscFunctionBegin;
-  PetscCall(PetscCalloc3(1, &mode, f->n, &x, f->n * f->n, &h));
-  code = infer_minimize(f, "mode", x, NULL);
-  if (!code) {
-    infer_objective_family(f, x, mode);
-    PetscCall(PetscArraycpy(q->mean, mode->mean, f->n));
-    code = mode_hessian(f, x, h);
-  }
-  if (!code) code = laplace_factor(f, h, q);
-  PetscCall(PetscFree3(mode, x, h));
-  PetscCall(code);
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-PetscErrorCode infer_laplace(MPI_Comm comm, const infer_target *target,
-                             const infer_settings *settings, infer_family *q, int64_t *evaluations,
-                             int64_t *rejected)
-{
-  infer_objective *f;
-  PetscErrorCode code;
-
-  PetscFunctionBegin;
-  *q = (infer_family){.n = target->n, .is_full = settings->is_full};
-  PetscCall(infer_objective_create(comm, target, settings, true, &f));
-  code = find_mode(f, q);
-  *evaluations += f->evaluations;
-  *rejected += f->rejected;
-  PetscCall(infer_objective_destroy(&f));
-  PetscCall(code);
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
 
 /* ---- checks ---- */
 
@@ -250,6 +109,11 @@ static PetscErrorCode run(infer_objective *f, infer_result *r)
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(f->n_x, &x));
   code = set_start(f, x, r);
+  if (!code) code = infer_objective_roughness(f, x, &r->roughness);
+  if (!code && r->roughness > f->rest_change) {
+    f->rest_change = r->roughness;
+    f->rest_iterations = 5;
+  }
   if (!code) code = infer_minimize(f, "calibrate", x, &end);
   if (!code) {
     infer_objective_family(f, x, &r->q);

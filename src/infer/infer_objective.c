@@ -37,6 +37,8 @@ PetscErrorCode infer_objective_create(MPI_Comm comm, const infer_target *target,
   f->n = target->n;
   f->n_draw = (int)n_draw;
   f->n_x = is_mode ? f->n : f->n + (f->is_full ? f->n * (f->n + 1) / 2 : f->n);
+  f->rest_change = is_mode ? 0.05 : 1e-6;
+  f->rest_iterations = is_mode ? 5 : 10;
   f->start.n = f->n;
   f->start.is_full = f->is_full;
   for (int j = 0; j < f->n; j++) {
@@ -266,5 +268,27 @@ PetscErrorCode infer_objective_evaluate(infer_objective *f, const double x[], do
     PetscCall(reject(f, x, why, value, gradient));
   else
     PetscCall(keep(f, x, step));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode infer_objective_roughness(infer_objective *f, const double x[], double *roughness)
+{
+  static const double weights[5] = {1, -4, 6, -4, 1}; /* squares add to 70 */
+  double sum = 0, value;
+
+  PetscFunctionBegin;
+  for (int direction = 0; direction < 2; direction++) {
+    double difference = 0;
+
+    for (int k = 0; k < 5; k++) {
+      PetscCall(PetscArraycpy(f->x, x, f->n_x));
+      for (int j = 0; j < f->n; j++)
+        f->x[j] += 0.05 * (k - 2) * (direction && j % 2 ? -1 : 1) / sqrt(f->n);
+      PetscCall(infer_objective_evaluate(f, f->x, &value, f->gradient_x));
+      difference += weights[k] * value;
+    }
+    sum += difference * difference / 70;
+  }
+  *roughness = sqrt(sum / 2);
   PetscFunctionReturn(PETSC_SUCCESS);
 }

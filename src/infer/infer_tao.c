@@ -15,10 +15,7 @@
 #endif
 
 enum { WANT_STOP, WANT_EVALUATION };
-enum { MAX_RESTARTS = 10, STALL_ITERATIONS = 10 };
-
-#define STALL_CHANGE 1e-6   /* nats in STALL_ITERATIONS iterations: converged */
-#define RESTART_CHANGE 1e-4 /* nats that make another start of TAO worth while */
+enum { MAX_STARTS = 5 };
 
 /* Unconstrained types that need a gradient, or a Hessian that differences of it can give. */
 static const char *const types[] = {"lmvm",   "blmvm",  "cg",     "bncg", "bqnls", "bqnkls", "bqnktr",
@@ -169,15 +166,14 @@ static PetscErrorCode tao_monitor(Tao tao, void *context)
 static PetscErrorCode tao_test(Tao tao, void *context)
 {
   const driver *d = context;
-  const int n = d->end->n_history;
+  const int n = d->end->n_history, back = n - 1 - d->f->rest_iterations;
   TaoConvergedReason reason;
 
   PetscFunctionBegin;
   PetscCall(TaoDefaultConvergenceTest(tao, NULL));
   PetscCall(TaoGetConvergedReason(tao, &reason));
-  if (reason == TAO_CONTINUE_ITERATING && n > STALL_ITERATIONS &&
-      d->end->history[n - 1 - STALL_ITERATIONS].objective - d->end->history[n - 1].objective <
-        STALL_CHANGE)
+  if (reason == TAO_CONTINUE_ITERATING && back >= 0 &&
+      d->end->history[back].objective - d->end->history[n - 1].objective < d->f->rest_change)
     PetscCall(TaoSetConvergedReason(tao, TAO_CONVERGED_USER));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -213,7 +209,7 @@ static PetscErrorCode solve(driver *d, Tao tao, Vec x)
   double before;
 
   PetscFunctionBegin;
-  for (int start = 0; start < MAX_RESTARTS; start++) {
+  for (int start = 0; start < (d->f->is_mode ? 1 : MAX_STARTS); start++) {
     before = d->f->has_reference ? d->f->f_reference : INFINITY;
     PetscCall(TaoSolve(tao));
     PetscCall(TaoGetConvergedReason(tao, &reason));
@@ -221,9 +217,10 @@ static PetscErrorCode solve(driver *d, Tao tao, Vec x)
     d->end->reason = (int)reason;
     d->end->iterations += (int)iterations;
     if (reason != TAO_DIVERGED_LS_FAILURE) break;
-    d->end->is_stalled = before - d->f->f_reference < RESTART_CHANGE;
+    d->end->is_stalled = before - d->f->f_reference < PetscMax(d->f->rest_change, 1e-4);
     if (d->end->is_stalled) break;
-    for (int i = 0; i < d->f->n_x; i++) PetscCall(VecSetValue(x, i, d->f->reference[i], INSERT_VALUES));
+    for (int i = 0; i < d->f->n_x; i++)
+      PetscCall(VecSetValue(x, i, d->f->reference[i], INSERT_VALUES));
     PetscCall(VecAssemblyBegin(x));
     PetscCall(VecAssemblyEnd(x));
   }

@@ -11,7 +11,7 @@ typedef struct kind_sites {
   int32_t *home;     /* [sites.n] as world_sites_survey() gives it */
 } kind_sites;
 
-/* -- areas ----------------------------------------------------------------------------------------- */
+/* ---- areas ---- */
 
 static PetscErrorCode take_areas(world_table *t, world *w)
 {
@@ -41,8 +41,7 @@ static PetscErrorCode choose_owners(const world_table *t, const char type[], wor
   PetscCall(PetscMalloc1(w->n_area, &weight));
   PetscCall(PetscMalloc1(w->n_area, &w->owner));
   for (int64_t a = 0; a < w->n_area; a++) weight[a] = w->area_ptr[a + 1] - w->area_ptr[a];
-  if (size > 1 && !strcmp(type, "ptscotch"))
-    PetscCall(world_graph_of_table(t, weight, &graph));
+  if (size > 1 && !strcmp(type, "ptscotch")) PetscCall(world_graph_of_table(t, weight, &graph));
   graph.weight = weight;
   graph.x = w->area_x, graph.y = w->area_y; /* the table has given them away */
   PetscCall(partition_areas(w->comm, type, &graph, w->owner));
@@ -77,7 +76,7 @@ static PetscErrorCode list_local_areas(world *w)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* -- agents ---------------------------------------------------------------------------------------- */
+/* ---- agents ---- */
 
 /* Does `change` to each column of the table: send it, or put it in order. */
 typedef PetscErrorCode (*column_change)(const void *context, size_t bytes, void **column);
@@ -206,7 +205,7 @@ static PetscErrorCode number_agents(world *w)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* -- sites ----------------------------------------------------------------------------------------- */
+/* ---- sites ---- */
 
 static PetscInt find_site(const world_sites *s, int64_t venue, int32_t area)
 {
@@ -224,8 +223,8 @@ static PetscInt find_site(const world_sites *s, int64_t venue, int32_t area)
 }
 
 /* Finds the sites of kind k, with the number of the first one given, and who attends them. */
-static PetscErrorCode make_kind(const world_build_options *o, world_table *t, int k,
-                                PetscInt first, world *w, kind_sites *found)
+static PetscErrorCode make_kind(const world_build_options *o, world_table *t, int k, PetscInt first,
+                                world *w, kind_sites *found)
 {
   world_table_kind *from = &t->kind[k];
   world_kind *to = &w->kind[k];
@@ -236,7 +235,8 @@ static PetscErrorCode make_kind(const world_build_options *o, world_table *t, in
   PetscCall(PetscStrncpy(to->name, from->name, sizeof to->name));
   to->n_venue = from->n_venue;
   to->n_slot = from->n_slot;
-  PetscCall(world_sites_collect(t->n, from->n_slot, t->n_area, t->area, from->venue, &found->sites));
+  PetscCall(
+    world_sites_collect(t->n, from->n_slot, t->n_area, t->area, from->venue, &found->sites));
   PetscCall(PetscMalloc1((int64_t)t->n * from->n_slot, &to->site));
   for (PetscInt i = 0; i < t->n; i++)
     for (int slot = 0; slot < from->n_slot; slot++) {
@@ -250,8 +250,8 @@ static PetscErrorCode make_kind(const world_build_options *o, world_table *t, in
                                found->sites.size, found->home, &wrong));
   PetscCall(PetscFree(from->venue_area));
   snprintf(message, sizeof message,
-           "%s: /venues/%s/area: venue %lld has no members, or is not in the lowest area of them", o->source,
-           to->name, (long long)wrong);
+           "%s: /venues/%s/area: venue %lld has no members, or is not in the lowest area of them",
+           o->source, to->name, (long long)wrong);
   PetscCall(base_agree(w->comm, wrong >= 0 ? BASE_EXIT_INPUT : 0, message));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -275,7 +275,7 @@ static PetscErrorCode join_parts(int n_kind, const PetscInt n[], size_t bytes, v
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Puts the sites of all kinds together, array by array to spare memory, and plans their exchange. */
+/* Puts the sites of all kinds together, array by array to spare memory; plans their exchange. */
 static PetscErrorCode join_sites(world *w, kind_sites found[], bool rank_order_sums)
 {
   void *venue[WORLD_MAX_KINDS], *size[WORLD_MAX_KINDS], *home[WORLD_MAX_KINDS],
@@ -328,7 +328,7 @@ static PetscErrorCode make_sites(const world_build_options *o, world_table *t, w
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* -- the whole ------------------------------------------------------------------------------------- */
+/* ---- the whole ---- */
 
 static PetscErrorCode fill_world(const world_build_options *o, world_table *t, world *w)
 {

@@ -1,5 +1,5 @@
 /*
- * exchange.c - partial sums at sites to totals of venues, added in area order (README.md, section 3)
+ * exchange.c - partial sums at sites to totals of venues, in area order (README.md, section 3)
  */
 #include "world_impl.h"
 
@@ -11,7 +11,7 @@ struct world_exchange {
   /* Venues with several sites, all of them here: [first, end) in the world's sites. */
   PetscInt n_here;
   PetscInt *here_first, *here_end; /* [n_here] owned */
-  /* Venues on several ranks: a leaf for each site here, a slot for each site of the venues owned. */
+  /* Venues on several ranks: a leaf for each site here, a slot for each site of venues owned. */
   bool is_used; /* is there such a venue on any rank? */
   PetscSF sf;   /* NULL if not is_used */
   PetscInt n_leaf, n_slot, n_venue;
@@ -89,8 +89,8 @@ static PetscErrorCode create_forest(const world *w, struct world_exchange *x,
   for (PetscInt s = 0; s < x->n_slot; s++) x->n_received += x->slot_rank[s] != rank;
   PetscCall(PetscFree(n_sent_to));
   PetscCall(PetscSFCreate(w->comm, &x->sf));
-  PetscCall(PetscSFSetGraph(x->sf, x->n_slot, x->n_leaf, NULL, PETSC_OWN_POINTER, root,
-                            PETSC_OWN_POINTER));
+  PetscCall(
+    PetscSFSetGraph(x->sf, x->n_slot, x->n_leaf, NULL, PETSC_OWN_POINTER, root, PETSC_OWN_POINTER));
   PetscCall(PetscSFSetUp(x->sf));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

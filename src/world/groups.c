@@ -10,18 +10,18 @@
 #include <string.h>
 
 enum {
-  MAX_DISTINCT = 65536,       /* groups that an attribute of numbers may make */
-  BUFFER_NUMBERS = 1 << 20  /* numbers that a rank sends or receives at a time */
+  MAX_DISTINCT = 65536,    /* groups that an attribute of numbers may make */
+  BUFFER_NUMBERS = 1 << 20 /* numbers that a rank sends or receives at a time */
 };
 
 struct world_groups_plan {
-  world_ship *ship;   /* rows to the owners of their groups */
-  int64_t n_row_max;  /* rows that any rank sends or receives */
-  PetscInt *order;    /* [ship->n_recv] received rows by (group, area); owned */
-  PetscInt *group;    /* [ship->n_recv] group of each of them, in this block; owned */
+  world_ship *ship;  /* rows to the owners of their groups */
+  int64_t n_row_max; /* rows that any rank sends or receives */
+  PetscInt *order;   /* [ship->n_recv] received rows by (group, area); owned */
+  PetscInt *group;   /* [ship->n_recv] group of each of them, in this block; owned */
 };
 
-/* -- which group an agent is in ---------------------------------------------------------------------- */
+/* ---- which group an agent is in ---- */
 
 static PetscErrorCode name_groups(world_groups *g, int64_t n, const char (*name)[WORLD_NAME_SIZE],
                                   bool has_missing)
@@ -121,7 +121,8 @@ static PetscErrorCode unite_keys(MPI_Comm comm, PetscInt n_here, const uint64_t 
     first[0] = 0;
     for (PetscMPIInt r = 1; r < size; r++) first[r] = first[r - 1] + count[r - 1];
     PetscCall(PetscMalloc1(*n_all, all));
-    PetscCallMPI(MPI_Allgatherv(mine, n_mine, MPI_UINT64_T, *all, count, first, MPI_UINT64_T, comm));
+    PetscCallMPI(
+      MPI_Allgatherv(mine, n_mine, MPI_UINT64_T, *all, count, first, MPI_UINT64_T, comm));
     PetscCall(world_sort(*n_all, *all, NULL));
   }
   PetscCall(PetscFree(mine));
@@ -192,9 +193,11 @@ static PetscErrorCode group_by_number(const world *w, const world_attribute *m, 
 
   PetscFunctionBegin;
   PetscCall(list_values(w, m, &n_here, &here, &has_missing, &not_whole));
-  snprintf(message, sizeof message,
-           "by: %s: %.17g is not a whole number, so it makes no groups (give an attribute of labels "
-           "or whole numbers)", m->name, not_whole);
+  snprintf(
+    message, sizeof message,
+    "by: %s: %.17g is not a whole number, so it makes no groups (give an attribute of labels "
+    "or whole numbers)",
+    m->name, not_whole);
   error = base_agree(w->comm, not_whole != 0 ? BASE_EXIT_INPUT : 0, message);
   if (!error) error = unite_keys(w->comm, n_here, here, &n, &all);
   PetscCall(PetscFree(here));
@@ -229,7 +232,7 @@ static PetscErrorCode find_groups(const world *w, const char by[], world_groups 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* -- rows ---------------------------------------------------------------------------------------------- */
+/* ---- rows ---- */
 
 /* Counts the rows, or fills them if there is room. */
 static PetscErrorCode list_rows(const world *w, const int32_t code[], PetscInt row_of[],
@@ -355,7 +358,7 @@ PetscErrorCode world_groups_destroy(world_groups **groups)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* -- sums ---------------------------------------------------------------------------------------------- */
+/* ---- sums ---- */
 
 /* Columns [first, first + n) of all rows: sent, and added to this rank's block in area order. */
 static PetscErrorCode sum_columns(const world_groups *g, size_t n_column, size_t first, size_t n,

@@ -131,7 +131,8 @@ static PetscErrorCode gather_owner(MPI_Comm comm, int64_t n_area, IS part, Petsc
   PetscCall(ISGetIndices(part, &mine));
   for (PetscMPIInt i = 0; i < count[rank]; i++) owner[first[rank] + i] = (PetscMPIInt)mine[i];
   PetscCall(ISRestoreIndices(part, &mine));
-  PetscCallMPI(MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, owner, count, first, MPI_INT, comm));
+  PetscCallMPI(
+    MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, owner, count, first, MPI_INT, comm));
   PetscCall(PetscFree2(count, first));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -240,7 +241,8 @@ PetscErrorCode partition_areas(MPI_Comm comm, const char type[], const partition
 #endif
   } else {
     if (strcmp(type, "blocks") && strcmp(type, "hilbert") && strcmp(type, "ptscotch"))
-      base_fail(comm, BASE_EXIT_OPTION, "partition: %s: not one of blocks, hilbert, ptscotch", type);
+      base_fail(comm, BASE_EXIT_OPTION, "partition: %s: not one of blocks, hilbert, ptscotch",
+                type);
     cut_order(graph, NULL, size, owner);
   }
   PetscCall(fill_empty_ranks(graph, size, owner));

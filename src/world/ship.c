@@ -140,8 +140,8 @@ PetscErrorCode world_ship_destroy(world_ship **ship)
 {
   PetscFunctionBegin;
   if (!*ship) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(PetscFree4((*ship)->send_count, (*ship)->send_first, (*ship)->recv_count,
-                       (*ship)->recv_first));
+  PetscCall(
+    PetscFree4((*ship)->send_count, (*ship)->send_first, (*ship)->recv_count, (*ship)->recv_first));
   PetscCall(PetscFree((*ship)->order));
   PetscCall(PetscFree(*ship));
   PetscFunctionReturn(PETSC_SUCCESS);

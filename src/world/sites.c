@@ -7,12 +7,12 @@
 #include "world_impl.h"
 
 enum {
-  CLIQUE_AREAS = 64,         /* venues with more areas link each area to the next one only */
-  COMPACT_EDGES = 1 << 20,   /* edges that are collected before equal ones are merged */
+  CLIQUE_AREAS = 64,       /* venues with more areas link each area to the next one only */
+  COMPACT_EDGES = 1 << 20, /* edges that are collected before equal ones are merged */
   LARGEST_WEIGHT = 1 << 30
 };
 
-/* -- sites --------------------------------------------------------------------------------------- */
+/* ---- sites ---- */
 
 static PetscErrorCode collect_keys(PetscInt n, int n_slot, int64_t n_area, const int32_t area[],
                                    const int64_t venue[], PetscInt *n_key, uint64_t **key)
@@ -70,7 +70,7 @@ PetscErrorCode world_sites_clear(world_sites *sites)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* -- the directory of venues ---------------------------------------------------------------------- */
+/* ---- the directory of venues ---- */
 
 /* All sites of this rank's block of venues, by (venue, area). */
 typedef struct directory {
@@ -200,7 +200,7 @@ PetscErrorCode world_site_areas(const world *w, int32_t **area)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* -- the graph of areas ---------------------------------------------------------------------------- */
+/* ---- the graph of areas ---- */
 
 /* Edges a * n_area + b, a < b while they are collected. */
 typedef struct edge_list {
@@ -283,9 +283,9 @@ static PetscErrorCode edges_add_kind(MPI_Comm comm, int64_t n_venue, int64_t n_a
       const PetscInt last = n - first < CLIQUE_AREAS ? n : PetscMin(i + 1, n);
 
       for (PetscInt j = i + 1; j <= last; j++)
-        PetscCall(edges_add(e, (uint64_t)directory_area(&d, i) * (uint64_t)n_area +
-                                 (uint64_t)directory_area(&d, j),
-                            PetscMin(d.size[d.place[i]], d.size[d.place[j]])));
+        PetscCall(edges_add(
+          e, (uint64_t)directory_area(&d, i) * (uint64_t)n_area + (uint64_t)directory_area(&d, j),
+          PetscMin(d.size[d.place[i]], d.size[d.place[j]])));
     }
   }
   PetscCall(directory_destroy(&d));
@@ -359,14 +359,13 @@ PetscErrorCode world_graph_of_table(const world_table *t, const int64_t weight[]
   edge_list edges;
 
   PetscFunctionBegin;
-  *graph = (partition_graph){
-    .n_area = t->n_area, .weight = weight, .x = t->area_x, .y = t->area_y};
+  *graph = (partition_graph){.n_area = t->n_area, .weight = weight, .x = t->area_x, .y = t->area_y};
   PetscCall(edges_create(COMPACT_EDGES, &edges));
   for (int k = 0; k < t->n_kind; k++) {
     world_sites sites;
 
-    PetscCall(world_sites_collect(t->n, t->kind[k].n_slot, t->n_area, t->area, t->kind[k].venue,
-                                  &sites));
+    PetscCall(
+      world_sites_collect(t->n, t->kind[k].n_slot, t->n_area, t->area, t->kind[k].venue, &sites));
     PetscCall(edges_add_kind(t->comm, t->kind[k].n_venue, t->n_area, &sites, &edges));
     PetscCall(world_sites_clear(&sites));
   }
@@ -378,8 +377,7 @@ PetscErrorCode world_graph_of_table(const world_table *t, const int64_t weight[]
 static world_sites sites_of_kind(const world *w, int k, PetscInt first, int32_t area[],
                                  int32_t size[])
 {
-  world_sites sites = {
-    .venue = w->site_venue + first, .area = area + first, .size = size + first};
+  world_sites sites = {.venue = w->site_venue + first, .area = area + first, .size = size + first};
 
   while (first + sites.n < w->n_site && w->site_kind[first + sites.n] == k) sites.n++;
   return sites;

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* -- life ------------------------------------------------------------------------------------------ */
+/* ---- life ---- */
 
 static PetscErrorCode read_table(MPI_Comm comm, const char source[], const options *o,
                                  char digest[65], world_table **t)
@@ -17,16 +17,12 @@ static PetscErrorCode read_table(MPI_Comm comm, const char source[], const optio
   digest[0] = '\0';
   PetscCall(world_source_parse(comm, source, &type, &n_agent));
   switch (type) {
-  case WORLD_SOURCE_SYNTHETIC:
-    PetscCall(world_table_from_synthetic(comm, n_agent, 1, t));
-    break;
+  case WORLD_SOURCE_SYNTHETIC: PetscCall(world_table_from_synthetic(comm, n_agent, 1, t)); break;
   case WORLD_SOURCE_CSV:
     PetscCall(h5_digest_path(comm, source, digest));
     PetscCall(world_table_from_csv(comm, source, options_real(o, "area_size"), t));
     break;
-  case WORLD_SOURCE_H5:
-    PetscCall(world_table_from_h5(comm, source, digest, t));
-    break;
+  case WORLD_SOURCE_H5: PetscCall(world_table_from_h5(comm, source, digest, t)); break;
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -79,7 +75,7 @@ PetscErrorCode world_destroy(world **world_ptr)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* -- questions -------------------------------------------------------------------------------------- */
+/* ---- questions ---- */
 
 const world_attribute *world_find_attribute(const world *w, const char name[])
 {
@@ -107,7 +103,7 @@ void world_count(const world *w, world_counts *c)
   world_exchange_count(w->exchange, c);
 }
 
-/* -- checks ----------------------------------------------------------------------------------------- */
+/* ---- checks ---- */
 
 static bool areas_are_valid(const world *w, PetscMPIInt rank)
 {
@@ -140,9 +136,8 @@ static bool sites_are_valid(const world *w, const int32_t area[])
     is_valid = w->site_kind[s] < w->n_kind && w->site_size[s] > 0 && w->site_venue[s] >= 0 &&
                w->site_venue[s] < w->kind[w->site_kind[s]].n_venue;
     if (s && w->site_kind[s] == w->site_kind[s - 1])
-      is_valid = is_valid &&
-                 (w->site_venue[s - 1] < w->site_venue[s] ||
-                  (w->site_venue[s - 1] == w->site_venue[s] && area[s - 1] < area[s]));
+      is_valid = is_valid && (w->site_venue[s - 1] < w->site_venue[s] ||
+                              (w->site_venue[s - 1] == w->site_venue[s] && area[s - 1] < area[s]));
     else
       is_valid = is_valid && (!s || w->site_kind[s - 1] < w->site_kind[s]);
   }

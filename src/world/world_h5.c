@@ -20,7 +20,7 @@ typedef struct reader {
   int64_t *area_ptr; /* [n_area + 1] owned */
 } reader;
 
-/* -- areas -------------------------------------------------------------------------------------------------- */
+/* ---- areas ---- */
 
 /* A small dataset of texts as names. */
 static PetscErrorCode get_names(reader *r, const char name[], int64_t *n,
@@ -136,7 +136,7 @@ static PetscErrorCode deal_agents(reader *r)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* -- columns of agents --------------------------------------------------------------------------------------- */
+/* ---- columns of agents ---- */
 
 /* Type and width of a column, which must have a row for each agent. */
 static PetscErrorCode find_column(reader *r, const char name[], int rank_max, h5_type *type,
@@ -205,7 +205,7 @@ static PetscErrorCode check_range(reader *r, const char name[], int64_t n, const
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* -- attributes ----------------------------------------------------------------------------------------------- */
+/* ---- attributes ---- */
 
 static PetscErrorCode get_labels(reader *r, const char name[], const char list[],
                                  world_attribute *m)
@@ -284,7 +284,7 @@ static PetscErrorCode get_attributes(reader *r)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* -- venues --------------------------------------------------------------------------------------------------- */
+/* ---- venues ---- */
 
 /* Areas of this rank's block of venues. */
 static PetscErrorCode get_venues(reader *r, world_table_kind *k)
@@ -354,7 +354,7 @@ static PetscErrorCode get_kinds(reader *r)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* -- the file --------------------------------------------------------------------------------------------------- */
+/* ---- the file ---- */
 
 static PetscErrorCode get_table(reader *r, char digest[65])
 {

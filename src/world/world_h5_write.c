@@ -18,7 +18,7 @@ typedef struct writer {
   PetscInt *place;  /* [n] place in the block of each agent received */
 } writer;
 
-/* -- blocks of agents ---------------------------------------------------------------------------------- */
+/* ---- blocks of agents ---- */
 
 static PetscErrorCode writer_deal_agents(writer *o)
 {
@@ -62,13 +62,18 @@ static PetscErrorCode put_agents(writer *o, const h5_field *field, size_t bytes,
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* -- datasets ------------------------------------------------------------------------------------------- */
+/* ---- datasets ---- */
 
 static PetscErrorCode put_areas(writer *o)
 {
   const world *w = o->w;
-  h5_field field = {.name = "/areas/name", .type = H5_TEXT, .text_size = WORLD_NAME_SIZE, .rank = 1,
-                    .dims = {w->n_area}, .units = "1", .description = "name of each area"};
+  h5_field field = {.name = "/areas/name",
+                    .type = H5_TEXT,
+                    .text_size = WORLD_NAME_SIZE,
+                    .rank = 1,
+                    .dims = {w->n_area},
+                    .units = "1",
+                    .description = "name of each area"};
 
   PetscFunctionBegin;
   PetscCall(h5_put_all(o->file, &field, w->area_name));
@@ -84,7 +89,10 @@ static PetscErrorCode put_areas(writer *o)
     field.description = "northing of each area";
     PetscCall(h5_put_all(o->file, &field, w->area_y));
   }
-  field = (h5_field){.name = "/agents/area_ptr", .type = H5_INT64, .rank = 1, .units = "1",
+  field = (h5_field){.name = "/agents/area_ptr",
+                     .type = H5_INT64,
+                     .rank = 1,
+                     .units = "1",
                      .dims = {w->n_area + 1},
                      .description = "first agent of each area, and the number of agents"};
   PetscCall(h5_put_all(o->file, &field, w->area_ptr));
@@ -95,8 +103,12 @@ static PetscErrorCode put_labels(writer *o, const world_attribute *m)
 {
   static const char none[1][WORLD_NAME_SIZE] = {""}; /* a dataset has at least one entry */
   char name[H5_NAME_SIZE], description[H5_NAME_SIZE];
-  const h5_field field = {.name = name, .type = H5_TEXT, .text_size = WORLD_NAME_SIZE, .rank = 1,
-                          .dims = {PetscMax(m->n_label, 1)}, .units = "1",
+  const h5_field field = {.name = name,
+                          .type = H5_TEXT,
+                          .text_size = WORLD_NAME_SIZE,
+                          .rank = 1,
+                          .dims = {PetscMax(m->n_label, 1)},
+                          .units = "1",
                           .description = description};
 
   PetscFunctionBegin;
@@ -109,8 +121,12 @@ static PetscErrorCode put_labels(writer *o, const world_attribute *m)
 static PetscErrorCode put_attribute(writer *o, const world_attribute *m)
 {
   char name[H5_NAME_SIZE], description[2 * H5_NAME_SIZE];
-  const h5_field field = {.name = name, .type = m->is_label ? H5_INT32 : H5_REAL, .rank = 1,
-                          .dims = {o->w->n_global}, .units = "1", .description = description};
+  const h5_field field = {.name = name,
+                          .type = m->is_label ? H5_INT32 : H5_REAL,
+                          .rank = 1,
+                          .dims = {o->w->n_global},
+                          .units = "1",
+                          .description = description};
 
   PetscFunctionBegin;
   if (!m->name[0] || strchr(m->name, '/') || !strcmp(m->name, ".") || !strcmp(m->name, "area_ptr"))
@@ -118,8 +134,8 @@ static PetscErrorCode put_attribute(writer *o, const world_attribute *m)
               m->name);
   snprintf(name, sizeof name, "/agents/%s", m->name);
   if (m->is_label) {
-    snprintf(description, sizeof description, "%s of each agent: index into /labels/%s, -1 if missing",
-             m->name, m->name);
+    snprintf(description, sizeof description,
+             "%s of each agent: index into /labels/%s, -1 if missing", m->name, m->name);
     PetscCall(put_labels(o, m));
     PetscCall(put_agents(o, &field, sizeof(int32_t), m->code));
   } else {
@@ -158,15 +174,18 @@ static PetscErrorCode put_memberships(writer *o, int k)
   const world_kind *kind = &o->w->kind[k];
   const bool is_wide = kind->n_venue > INT32_MAX;
   char name[H5_NAME_SIZE], description[2 * H5_NAME_SIZE];
-  const h5_field field = {.name = name, .type = is_wide ? H5_INT64 : H5_INT32, .units = "1",
-                          .rank = kind->n_slot > 1 ? 2 : 1, .description = description,
+  const h5_field field = {.name = name,
+                          .type = is_wide ? H5_INT64 : H5_INT32,
+                          .units = "1",
+                          .rank = kind->n_slot > 1 ? 2 : 1,
+                          .description = description,
                           .dims = {o->w->n_global, kind->n_slot}};
   void *column;
 
   PetscFunctionBegin;
   snprintf(name, sizeof name, "/memberships/%s", kind->name);
-  snprintf(description, sizeof description,
-           "%s of each agent: index into /venues/%s, -1 for none", kind->name, kind->name);
+  snprintf(description, sizeof description, "%s of each agent: index into /venues/%s, -1 for none",
+           kind->name, kind->name);
   PetscCall(list_venues(o->w, k, is_wide, &column));
   PetscCall(put_agents(o, &field, (size_t)kind->n_slot * (is_wide ? 8 : 4), column));
   PetscCall(PetscFree(column));
@@ -178,8 +197,12 @@ static PetscErrorCode put_venues(writer *o, int k, PetscInt first, PetscInt n, c
 {
   const world *w = o->w;
   char name[H5_NAME_SIZE];
-  const h5_field field = {.name = name, .type = H5_INT32, .rank = 1, .dims = {w->kind[k].n_venue},
-                          .units = "1", .description = "index into /areas of each venue"};
+  const h5_field field = {.name = name,
+                          .type = H5_INT32,
+                          .rank = 1,
+                          .dims = {w->kind[k].n_venue},
+                          .units = "1",
+                          .description = "index into /areas of each venue"};
   PetscMPIInt rank, size, *to;
   int64_t start, count, *venue;
   int32_t *area_here, *block;
@@ -245,7 +268,7 @@ static PetscErrorCode put_provenance(writer *o, const options *settings)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* -- the file -------------------------------------------------------------------------------------------- */
+/* ---- the file ---- */
 
 static PetscErrorCode put_world(writer *o, const options *settings)
 {

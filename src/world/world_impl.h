@@ -7,7 +7,7 @@
 #include "gradus/world.h"
 #include "table_impl.h"
 
-/* -- ship.c: sorting, and moving rows between ranks -------------------------------------------- */
+/* ---- ship.c: sorting, and moving rows between ranks ---- */
 
 /* world_sort - sort keys ascending, and an index along with them; equal keys keep their order
  *
@@ -46,11 +46,11 @@ PetscErrorCode world_ship_send(const world_ship *ship, size_t bytes, const void 
 /* world_ship_take - the same; *column is freed on the way and replaced by what arrives */
 PetscErrorCode world_ship_take(const world_ship *ship, size_t bytes, void **column);
 
-/* world_ship_reply - send an answer to each row back.  In [n_recv], out [n_send] in the order of the
- * rows that were sent.  Collective. */
+/* world_ship_reply - send an answer to each row back.  In [n_recv], out [n_send], in the order of
+ * the rows that were sent.  Collective. */
 PetscErrorCode world_ship_reply(const world_ship *ship, size_t bytes, const void *in, void *out);
 
-/* -- sites.c: venues, through the areas of their members ---------------------------------------- */
+/* ---- sites.c: venues, through the areas of their members ---- */
 
 /* Sites of one kind, ascending by (venue, area). */
 typedef struct world_sites {
@@ -91,7 +91,7 @@ PetscErrorCode world_graph_of_table(const world_table *t, const int64_t weight[]
 /* world_site_areas - area of each site; the caller frees it.  Not collective. */
 PetscErrorCode world_site_areas(const world *w, int32_t **area);
 
-/* -- build.c ------------------------------------------------------------------------------------ */
+/* ---- build.c ---- */
 
 typedef struct world_build_options {
   const char *source;    /* for messages */
@@ -105,7 +105,7 @@ PetscErrorCode world_build(const world_build_options *o, world_table **t, world 
 /* world_is_valid - does everything world.h says hold?  Collective; memory O(n). */
 PetscErrorCode world_is_valid(const world *w, bool *is_valid);
 
-/* -- exchange.c --------------------------------------------------------------------------------- */
+/* ---- exchange.c ---- */
 
 /* world_exchange_create - plan the exchange of the world's sites
  *
@@ -117,7 +117,7 @@ PetscErrorCode world_exchange_create(world *w, const int32_t home[], const int32
 PetscErrorCode world_exchange_destroy(struct world_exchange **x);
 void world_exchange_count(const struct world_exchange *x, world_counts *c);
 
-/* -- world_h5.c --------------------------------------------------------------------------------- */
+/* ---- world_h5.c ---- */
 
 /* world_table_from_h5 - read world.h5, each rank its block of agents
  *

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { REPEAT = 5, TRIAD = 1 << 24 };
+enum { REPEAT = 3, TRIAD = 1 << 24 };
 
 static int by_value(const void *a, const void *b)
 {

@@ -36,8 +36,8 @@ static infer_prior prior(double value, double lower, double upper, const char te
 
 START_TEST(parser_reads_what_is_written)
 {
-  static const char *const good[] = {"normal(0,1)",       " lognormal ( -1 , 0.5 ) ",
-                                     "uniform(-2e0,3)",   "beta(2,3)\t", "gamma(1.5, 2)"};
+  static const char *const good[] = {"normal(0,1)", " lognormal ( -1 , 0.5 ) ", "uniform(-2e0,3)",
+                                     "beta(2,3)\t", "gamma(1.5, 2)"};
   static const double a[] = {0, -1, -2, 2, 1.5}, b[] = {1, 0.5, 3, 3, 2};
   infer_prior_type type;
   double x, y;
@@ -137,11 +137,10 @@ START_TEST(coordinates_go_there_and_back)
       ck_assert(x > q[i].lower && x < q[i].upper);
       ck_assert_double_eq_tol(infer_to_u(&q[i], x), u, 1e-12);
       ck_assert_double_eq_tol(exp(infer_log_jacobian(&q[i], u, &d)) / dx, 1, 1e-8);
-      ck_assert_double_eq_tol(d,
-                              (infer_log_jacobian(&q[i], u + h, NULL) -
-                               infer_log_jacobian(&q[i], u - h, NULL)) /
-                                (2 * h),
-                              1e-8);
+      ck_assert_double_eq_tol(
+        d,
+        (infer_log_jacobian(&q[i], u + h, NULL) - infer_log_jacobian(&q[i], u - h, NULL)) / (2 * h),
+        1e-8);
     }
 }
 END_TEST
@@ -191,10 +190,9 @@ START_TEST(density_in_x_is_the_named_law)
   q = prior(0.3, 0, INFINITY, "uniform(0.1,0.7)");
   ck_assert_double_eq_tol(infer_log_prior(&q, 0.3), -log(0.6), 1e-12);
   q = prior(0.3, 0, INFINITY, "normal(1,2)"); /* cut at 0 */
-  ck_assert_double_eq_tol(infer_log_prior(&q, 0.3),
-                          -0.5 * pow(0.7 / 2, 2) - log(2 * sqrt(2 * M_PI)) -
-                            log(0.5 * erfc(-0.5 / sqrt(2))),
-                          1e-9);
+  ck_assert_double_eq_tol(
+    infer_log_prior(&q, 0.3),
+    -0.5 * pow(0.7 / 2, 2) - log(2 * sqrt(2 * M_PI)) - log(0.5 * erfc(-0.5 / sqrt(2))), 1e-9);
   ck_assert(isinf(infer_log_prior(&q, -1)));
 }
 END_TEST
@@ -230,7 +228,8 @@ START_TEST(base_samples_have_exact_moments)
       for (int j = 0; j <= i; j++) {
         double mean = 0, product = 0;
 
-        for (int k = 0; k < s; k++) mean += z[k * n + i] / s, product += z[k * n + i] * z[k * n + j] / s;
+        for (int k = 0; k < s; k++)
+          mean += z[k * n + i] / s, product += z[k * n + i] * z[k * n + j] / s;
         ck_assert_double_eq_tol(mean, 0, 1e-13);
         if (i == j || s >= 2 * n) ck_assert_double_eq_tol(product, i == j, 1e-12);
       }
@@ -380,8 +379,7 @@ static void check_gradient(infer_objective *f, const double x[])
 START_TEST(gradient_of_the_objective_is_exact)
 {
   const infer_prior p[3] = {prior(0.5, 0, INFINITY, "gamma(2,3)"),
-                            prior(0.5, -INFINITY, INFINITY, "normal(0,1)"),
-                            prior(0.5, 0, 2, NULL)};
+                            prior(0.5, -INFINITY, INFINITY, "normal(0,1)"), prior(0.5, 0, 2, NULL)};
   stand_in c = {.n = 3, .wall = INFINITY};
   const infer_target target = {3, stand_in_evaluate, &c};
   infer_settings settings = {.n_draw = 8, .weight = 0.7, .seed = SEED, .priors = p};
@@ -427,7 +425,8 @@ static void invert3(double a[3][3], double inverse[3][3])
   double det = 0;
 
   for (int i = 0; i < 3; i++)
-    det += a[0][i] * (a[1][(i + 1) % 3] * a[2][(i + 2) % 3] - a[1][(i + 2) % 3] * a[2][(i + 1) % 3]);
+    det += a[0][i] *
+           (a[1][(i + 1) % 3] * a[2][(i + 2) % 3] - a[1][(i + 2) % 3] * a[2][(i + 1) % 3]);
   for (int i = 0; i < 3; i++)
     for (int j = 0; j < 3; j++)
       inverse[j][i] = (a[(i + 1) % 3][(j + 1) % 3] * a[(i + 2) % 3][(j + 2) % 3] -
@@ -460,8 +459,12 @@ static void check_conjugate(bool is_full, bool is_laplace, double tolerance)
                             prior(0, -INFINITY, INFINITY, "normal(0,1)"),
                             prior(0, -INFINITY, INFINITY, "normal(0,1)")};
   const infer_target target = {3, conjugate, NULL};
-  const infer_settings settings = {.is_full = is_full, .is_laplace = is_laplace, .n_draw = 16,
-                                   .weight = 1, .seed = SEED, .priors = p};
+  const infer_settings settings = {.is_full = is_full,
+                                   .is_laplace = is_laplace,
+                                   .n_draw = 16,
+                                   .weight = 1,
+                                   .seed = SEED,
+                                   .priors = p};
   double mean[3], precision[3][3], covariance[3][3];
   infer_result r;
 
@@ -510,8 +513,8 @@ END_TEST
 
 START_TEST(every_type_of_tao_recovers_it)
 {
-  static const char *const types[] = {"lmvm",   "blmvm",  "cg",  "bncg", "bqnls", "bqnkls", "bqnktr",
-                                      "bqnktl", "nls",    "ntr", "ntl",  "bnls",  "bntr",   "bntl"};
+  static const char *const types[] = {"lmvm",   "blmvm", "cg",  "bncg", "bqnls", "bqnkls", "bqnktr",
+                                      "bqnktl", "nls",   "ntr", "ntl",  "bnls",  "bntr",   "bntl"};
 
   for (size_t t = 0; t < sizeof types / sizeof types[0]; t++) {
     set_option("-tao_type", types[t]);
@@ -530,8 +533,8 @@ START_TEST(laplace_of_a_quadratic_is_exact)
                             prior(0, -INFINITY, INFINITY, "normal(0,1)"),
                             prior(0, -INFINITY, INFINITY, "normal(0,1)")};
   const infer_target target = {3, conjugate, NULL};
-  const infer_settings settings = {.is_full = true, .n_draw = 8, .weight = 1, .seed = SEED,
-                                   .priors = p};
+  const infer_settings settings = {
+    .is_full = true, .n_draw = 8, .weight = 1, .seed = SEED, .priors = p};
   double mean[3], precision[3][3], covariance[3][3];
   int64_t evaluations = 0, rejected = 0;
   infer_family q;
@@ -551,8 +554,8 @@ static PetscErrorCode run_stand_in(stand_in *c, infer_result *r)
 {
   static infer_prior p[2];
   const infer_target target = {2, stand_in_evaluate, c};
-  const infer_settings settings = {.is_full = true, .n_draw = 8, .weight = 1, .seed = SEED,
-                                   .priors = p};
+  const infer_settings settings = {
+    .is_full = true, .n_draw = 8, .weight = 1, .seed = SEED, .priors = p};
 
   p[0] = prior(0.2, -INFINITY, INFINITY, "normal(-3,1)");
   p[1] = prior(0.2, -INFINITY, INFINITY, "normal(0,1)");

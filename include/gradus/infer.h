@@ -84,9 +84,9 @@ typedef struct infer_prior {
   double shift;        /* it is a law of x - shift; 0 but for defaults with a lower bound */
   double lower, upper; /* bounds of the coordinate */
   model_transform transform;
-  double log_mass;      /* log of the prior's mass inside the bounds */
-  double mean_u, sd_u;  /* of the prior in u */
-  bool is_normal_in_u;  /* then normal(mean_u, sd_u) */
+  double log_mass;     /* log of the prior's mass inside the bounds */
+  double mean_u, sd_u; /* of the prior in u */
+  bool is_normal_in_u; /* then normal(mean_u, sd_u) */
 } infer_prior;
 
 /* infer_prior_parse - strict reading of "normal(m,s)" and its kin
@@ -129,8 +129,9 @@ PetscErrorCode infer_priors_check(options *o, int n, const model_parameter param
 typedef struct infer_family {
   bool is_full; /* mvn, else normal */
   int n;
-  double mean[INFER_MAX];              /* in u */
-  double factor[INFER_MAX * INFER_MAX]; /* [n][n] row-major, lower triangular; diagonal if !is_full */
+  double mean[INFER_MAX]; /* in u */
+  double
+    factor[INFER_MAX * INFER_MAX]; /* [n][n] row-major, lower triangular; diagonal if !is_full */
 } infer_family;
 
 /* infer_base_samples - frozen draws z [n_draw][n]; see above
@@ -181,15 +182,15 @@ typedef struct infer_result {
   int n_history;
   infer_step *history; /* [n_history] owned */
   char tao_type[32];
-  int reason;             /* TaoConvergedReason */
-  char reason_text[64];   /* "CONVERGED_GATOL" */
-  bool is_converged;      /* as said at infer_run() */
-  int iterations;         /* of TAO, without those of the Laplace start */
-  int64_t evaluations;    /* objective and gradient together, all */
-  int64_t rejected;       /* of these, not finite */
-  double roughness;       /* of F, in its unit */
+  int reason;              /* TaoConvergedReason */
+  char reason_text[64];    /* "CONVERGED_GATOL" */
+  bool is_converged;       /* as said at infer_run() */
+  int iterations;          /* of TAO, without those of the Laplace start */
+  int64_t evaluations;     /* objective and gradient together, all */
+  int64_t rejected;        /* of these, not finite */
+  double roughness;        /* of F, in its unit */
   char divergence_by[256]; /* "closed form", or "Monte Carlo for a, b" */
-  double seconds;         /* never in the answer */
+  double seconds;          /* never in the answer */
 } infer_result;
 
 /* infer_texts_check - every prior_<name> can be read, whether its parameter is free or not */

@@ -51,20 +51,20 @@ typedef enum loss_type {
 typedef struct loss {
   loss_type type;
   char name[32];
-  bool is_of_mean;      /* loss of the mean of the replicates, else mean of their losses */
-  double scale;         /* standard deviation of `gaussian`, in units of the data */
-  double dispersion;    /* fixed k; NAN if it is free */
-  double until;         /* event_history: end of observation [day] */
+  bool is_of_mean;               /* loss of the mean of the replicates, else mean of their losses */
+  double scale;                  /* standard deviation of `gaussian`, in units of the data */
+  double dispersion;             /* fixed k; NAN if it is free */
+  double until;                  /* event_history: end of observation [day] */
   char path[PETSC_MAX_PATH_LEN]; /* of the data, "" if there are none */
   char by[WORLD_NAME_SIZE];      /* attribute of the columns, "" for a single one */
   int observable;                /* index in the model */
   PetscInt n_row, n_column;      /* 0 without data */
   double *day;                   /* [n_row] owned */
   char (*column)[WORLD_NAME_SIZE]; /* [n_column] names in the header; owned */
-  double *y;                     /* [n_row][n_column] NAN where missing; owned */
-  PetscInt *first, *last;        /* [n_row] times first..last whose sum is predicted; owned */
-  int64_t *group;                /* [n_column] index of the group; owned; set by loss_bind() */
-  int set;                       /* of the trajectory: 0 everybody, 1 the groups of `by` */
+  double *y;                       /* [n_row][n_column] NAN where missing; owned */
+  PetscInt *first, *last;          /* [n_row] times first..last whose sum is predicted; owned */
+  int64_t *group;                  /* [n_column] index of the group; owned; set by loss_bind() */
+  int set;                         /* of the trajectory: 0 everybody, 1 the groups of `by` */
 } loss;
 
 /* loss_extra_names - parameters that the loss in force adds: "dispersion" or none.  Not collective. */

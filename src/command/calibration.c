@@ -42,13 +42,13 @@ PetscErrorCode calibration_check(session *s, calibration **out)
   for (int j = 0; j < s->e.n_free; j++) c->parameters[c->n++] = s->m->parameter[s->e.free[j]];
   c->has_dispersion = s->n_extra > 0;
   if (c->has_dispersion)
-    c->parameters[c->n++] =
-      (model_parameter){.name = "dispersion",
-                        .units = "1",
-                        .description = "size k of the negative binomial: variance mu + mu^2/k",
-                        .value = 1,
-                        .upper = INFINITY,
-                        .can_be_free = true};
+    c->parameters[c->n++] = (model_parameter){
+      .name = "dispersion",
+      .units = "1",
+      .description = "size k of the negative binomial: variance mu + mu^2/k",
+      .value = 1,
+      .upper = INFINITY,
+      .can_be_free = true};
   PetscCall(loss_check(s->o, s->m));
   PetscCall(check_estimator(s));
   PetscCall(infer_check(s->o, c->n));
@@ -108,11 +108,18 @@ double calibration_dispersion(const calibration *c, const double theta[])
 PetscErrorCode calibration_write_data(h5_file *f, const calibration *c)
 {
   const loss *l = c->l;
-  const h5_field day = {.name = "/data/day", .rank = 1, .dims = {l->n_row}, .units = "day",
-                        .description = "day of each row: counts of events in [day, day + 1), or the "
-                                       "level at this time"};
-  const h5_field values = {.name = "/data/values", .rank = 2, .dims = {l->n_row, l->n_column},
-                           .units = "people", .description = "observations; NaN where missing",
+  const h5_field day = {
+    .name = "/data/day",
+    .rank = 1,
+    .dims = {l->n_row},
+    .units = "day",
+    .description = "day of each row: counts of events in [day, day + 1), or the "
+                   "level at this time"};
+  const h5_field values = {.name = "/data/values",
+                           .rank = 2,
+                           .dims = {l->n_row, l->n_column},
+                           .units = "people",
+                           .description = "observations; NaN where missing",
                            .scale = {"/data/day", "/data/group"}};
   const char **names;
 
@@ -123,7 +130,8 @@ PetscErrorCode calibration_write_data(h5_file *f, const calibration *c)
   PetscCall(command_write_real(f, &day, l->day));
   PetscCall(command_write_names(f, "/data/group", l->n_column, names, "names of the groups"));
   PetscCall(command_write_real(f, &values, l->y));
-  PetscCall(h5_attribute_put_text(f, "/data", "observable", c->s->m->observable[l->observable].name));
+  PetscCall(
+    h5_attribute_put_text(f, "/data", "observable", c->s->m->observable[l->observable].name));
   PetscCall(h5_attribute_put_text(f, "/data", "by", l->by));
   PetscCall(PetscFree(names));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -139,7 +147,8 @@ static void all_parameters(const calibration *c, const double theta[], double al
 }
 
 /* One replicate: predictions, then their tangents. */
-static PetscErrorCode run_replicate(calibration *c, const double theta[], int64_t k, double result[])
+static PetscErrorCode run_replicate(calibration *c, const double theta[], int64_t k,
+                                    double result[])
 {
   double all[MODEL_MAX_PARAMETERS];
   rng_key key = c->s->key;
@@ -241,8 +250,7 @@ PetscErrorCode calibration_evaluate(void *context, int64_t n_point, const double
     const int64_t n = PetscMin(n_point - first, c->max_points);
 
     c->theta = theta + first * c->n;
-    PetscCall(
-      ensemble_map(c->s->groups, n * per_point, (PetscInt)length, run_task, c, c->result));
+    PetscCall(ensemble_map(c->s->groups, n * per_point, (PetscInt)length, run_task, c, c->result));
     for (int64_t i = 0; i < n; i++) {
       const double *results = c->result + i * per_point * length;
       double *g = gradient + (first + i) * c->n;

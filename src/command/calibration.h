@@ -11,10 +11,10 @@
 #include "gradus/loss.h"
 
 typedef struct calibration {
-  session *s;      /* borrowed */
-  loss *l;         /* owned */
-  int n;           /* free parameters: the model's in the order of -free, then the dispersion */
-  bool has_dispersion;               /* it is the last of them */
+  session *s;          /* borrowed */
+  loss *l;             /* owned */
+  int n;               /* free parameters: the model's in the order of -free, then the dispersion */
+  bool has_dispersion; /* it is the last of them */
   model_parameter parameters[INFER_MAX + 1];
   infer_prior priors[INFER_MAX + 1]; /* their coordinates too */
   int64_t n_replicate;               /* of each point */

@@ -76,8 +76,7 @@ static PetscErrorCode draw_posterior(calibration *c, const infer_family *q, post
   PetscCall(PetscMalloc2((size_t)(post->n_sample * c->n), &post->sample, (size_t)post->n_sample,
                          &post->log_density));
   for (int64_t i = 0; i < post->n_sample; i++)
-    post->log_density[i] =
-      infer_sample(q, c->priors, c->s->key.seed, i, post->sample + i * c->n);
+    post->log_density[i] = infer_sample(q, c->priors, c->s->key.seed, i, post->sample + i * c->n);
   PetscCall(summarize(c->n, post));
   PetscCall(calibration_evaluate(c, 1, post->mean, &post->loss, gradient));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -110,15 +109,29 @@ static PetscErrorCode write_parameters(h5_file *f, const calibration *c, const p
 static PetscErrorCode write_posterior(h5_file *f, const calibration *c, const posterior *post)
 {
   const h5_field fields[] = {
-    {.name = "/posterior/samples", .rank = 2, .dims = {post->n_sample, c->n},
-     .units = "as /parameters/units", .description = "independent samples of the posterior",
+    {.name = "/posterior/samples",
+     .rank = 2,
+     .dims = {post->n_sample, c->n},
+     .units = "as /parameters/units",
+     .description = "independent samples of the posterior",
      .scale = {NULL, "/parameters/free"}},
-    {.name = "/posterior/log_density", .rank = 1, .dims = {post->n_sample}, .units = "1",
+    {.name = "/posterior/log_density",
+     .rank = 1,
+     .dims = {post->n_sample},
+     .units = "1",
      .description = "log density of the variational posterior at each sample, in user's units"},
-    {.name = "/posterior/mean", .rank = 1, .dims = {c->n}, .units = "as /parameters/units",
-     .description = "mean of the samples", .scale = {"/parameters/free"}},
-    {.name = "/posterior/sd", .rank = 1, .dims = {c->n}, .units = "as /parameters/units",
-     .description = "standard deviation of the samples", .scale = {"/parameters/free"}}};
+    {.name = "/posterior/mean",
+     .rank = 1,
+     .dims = {c->n},
+     .units = "as /parameters/units",
+     .description = "mean of the samples",
+     .scale = {"/parameters/free"}},
+    {.name = "/posterior/sd",
+     .rank = 1,
+     .dims = {c->n},
+     .units = "as /parameters/units",
+     .description = "standard deviation of the samples",
+     .scale = {"/parameters/free"}}};
   const double *const data[] = {post->sample, post->log_density, post->mean, post->sd};
 
   PetscFunctionBegin;
@@ -128,16 +141,26 @@ static PetscErrorCode write_posterior(h5_file *f, const calibration *c, const po
 
 static PetscErrorCode write_family(h5_file *f, const infer_family *q)
 {
-  const h5_field mean = {.name = "/family/mean", .rank = 1, .dims = {q->n}, .units = "1",
+  const h5_field mean = {.name = "/family/mean",
+                         .rank = 1,
+                         .dims = {q->n},
+                         .units = "1",
                          .description = "mean in unconstrained coordinates",
                          .scale = {"/parameters/free"}};
-  const h5_field sd = {.name = "/family/sd", .rank = 1, .dims = {q->n}, .units = "1",
+  const h5_field sd = {.name = "/family/sd",
+                       .rank = 1,
+                       .dims = {q->n},
+                       .units = "1",
                        .description = "standard deviation in unconstrained coordinates",
                        .scale = {"/parameters/free"}};
-  const h5_field factor = {.name = "/family/cholesky", .rank = 2, .dims = {q->n, q->n}, .units = "1",
-                           .description = "lower Cholesky factor of the covariance in unconstrained "
-                                          "coordinates",
-                           .scale = {"/parameters/free"}};
+  const h5_field factor = {
+    .name = "/family/cholesky",
+    .rank = 2,
+    .dims = {q->n, q->n},
+    .units = "1",
+    .description = "lower Cholesky factor of the covariance in unconstrained "
+                   "coordinates",
+    .scale = {"/parameters/free"}};
   double diagonal[INFER_MAX];
 
   PetscFunctionBegin;
@@ -155,7 +178,8 @@ static PetscErrorCode write_history(h5_file *f, const infer_result *r)
 {
   static const char *const names[] = {"objective", "loss", "divergence", "gradient_norm"};
   static const char *const descriptions[] = {
-    "objective that is minimised", "mean loss over the draws", "divergence from the prior, before its weight",
+    "objective that is minimised", "mean loss over the draws",
+    "divergence from the prior, before its weight",
     "norm of the gradient by the coordinates of the optimiser"};
   h5_field field = {.rank = 1, .dims = {r->n_history}, .units = "1"};
   char name[H5_NAME_SIZE];
@@ -169,7 +193,10 @@ static PetscErrorCode write_history(h5_file *f, const infer_result *r)
     for (int i = 0; i < r->n_history; i++) {
       const infer_step *h = &r->history[i];
 
-      column[i] = k == 0 ? h->objective : k == 1 ? h->loss : k == 2 ? h->divergence : h->gradient_norm;
+      column[i] = k == 0   ? h->objective
+                  : k == 1 ? h->loss
+                  : k == 2 ? h->divergence
+                           : h->gradient_norm;
     }
     snprintf(name, sizeof name, "/history/%s", names[k]);
     field.description = descriptions[k];
@@ -241,31 +268,42 @@ static PetscErrorCode write_file(const calibration *c, const infer_result *r, co
 
 /* ---- what the user sees ---- */
 
+/* One row of the table.  (PETSc's own %g writes "10.", so the C library's is used.) */
+static PetscErrorCode say_parameter(const calibration *c, const posterior *post, int j)
+{
+  char line[BASE_MESSAGE_SIZE];
+
+  PetscFunctionBegin;
+  snprintf(line, sizeof line, "%-20s %-8s %10.4g %10.4g %10.4g %10.4g %10.4g  %s",
+           c->parameters[j].name, c->parameters[j].units, post->mean[j], post->sd[j],
+           post->quantile[j][0], post->quantile[j][1], post->quantile[j][2], c->priors[j].text);
+  PetscCall(PetscPrintf(c->s->comm, "%s\n", line));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode say(const calibration *c, const infer_result *r, const posterior *post)
 {
   const MPI_Comm comm = c->s->comm;
+  const bool is_squared = c->l->type == LOSS_SQUARED;
+  char line[BASE_MESSAGE_SIZE];
 
   PetscFunctionBegin;
   if (options_bool(c->s->o, "quiet")) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscPrintf(comm, "%-20s %-8s %10s %10s %10s %10s %10s  %s\n", "posterior of", "unit",
                         "mean", "sd", "5 %", "50 %", "95 %", "prior"));
-  for (int j = 0; j < c->n; j++)
-    PetscCall(PetscPrintf(comm, "%-20s %-8s %10.4g %10.4g %10.4g %10.4g %10.4g  %s\n",
-                          c->parameters[j].name, c->parameters[j].units, post->mean[j], post->sd[j],
-                          post->quantile[j][0], post->quantile[j][1], post->quantile[j][2],
-                          c->priors[j].text));
-  PetscCall(PetscPrintf(comm, "%s at the mean: %.6g\n",
-                        c->l->type == LOSS_SQUARED ? "loss" : "log likelihood",
-                        c->l->type == LOSS_SQUARED ? post->loss : -post->loss));
-  PetscCall(PetscPrintf(comm, "TAO %s: %s, %s after %d iterations, %lld evaluations, %.1f s\n",
-                        r->tao_type, r->is_converged ? "converged" : "NOT converged", r->reason_text,
-                        r->iterations, (long long)r->evaluations, r->seconds));
-  if (r->roughness > 0.1)
-    PetscCall(PetscPrintf(comm,
-                          "the objective is rough by %.2g: single events of the simulations show "
-                          "(more replicates or draws%s smooth it)\n",
-                          r->roughness,
-                          strcmp(options_text(c->s->o, "start"), "prior") ? "" : ", start: laplace"));
+  for (int j = 0; j < c->n; j++) PetscCall(say_parameter(c, post, j));
+  snprintf(line, sizeof line,
+           "%s at the mean: %.6g\nTAO %s: %s, %s after %d iterations, %lld "
+           "evaluations, %.1f s",
+           is_squared ? "loss" : "log likelihood", is_squared ? post->loss : -post->loss,
+           r->tao_type, r->is_converged ? "converged" : "NOT converged", r->reason_text,
+           r->iterations, (long long)r->evaluations, r->seconds);
+  PetscCall(PetscPrintf(comm, "%s\n", line));
+  snprintf(line, sizeof line,
+           "the objective is rough by %.2g: single events of the simulations show "
+           "(more replicates or draws%s help)",
+           r->roughness, strcmp(options_text(c->s->o, "start"), "prior") ? "" : ", start: laplace");
+  if (r->roughness > 0.1) PetscCall(PetscPrintf(comm, "%s\n", line));
   PetscCall(PetscPrintf(comm, "wrote %s\n", c->s->output));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

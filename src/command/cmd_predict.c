@@ -76,16 +76,17 @@ static PetscErrorCode read_samples(prediction *p, h5_file *f, const char path[])
     row = find_name(n_row, names, m->parameter[at].name);
     if (row < 0)
       base_fail(p->s->comm, BASE_EXIT_INPUT,
-                "%s: /parameters/name: %s is not there (is it the posterior of another model?)", path,
-                m->parameter[at].name);
+                "%s: /parameters/name: %s is not there (is it the posterior of another model?)",
+                path, m->parameter[at].name);
     fill(p, at, row, (int)n_free, value, sample);
   }
   row = find_name(n_row, names, "dispersion");
   for (int64_t k = 0; k < p->n_sample; k++) p->dispersion[k] = p->c->l->dispersion;
   if (row >= 0) fill(p, m->n_parameter, row, (int)n_free, value, sample);
   if (p->c->l->type == LOSS_NEGATIVE_BINOMIAL && !(p->dispersion[0] > 0))
-    base_fail(p->s->comm, BASE_EXIT_INPUT, "%s: /parameters/name: dispersion is not there (give "
-                                           "-dispersion, or the loss of the calibration)",
+    base_fail(p->s->comm, BASE_EXIT_INPUT,
+              "%s: /parameters/name: dispersion is not there (give "
+              "-dispersion, or the loss of the calibration)",
               path);
   PetscCall(PetscFree(names));
   PetscCall(PetscFree(free_names));
@@ -119,8 +120,7 @@ static PetscErrorCode run_sample(void *context, int64_t k, double result[])
 
   PetscFunctionBegin;
   key.replicate = (uint32_t)sample;
-  PetscCall(
-    estimate_run(&p->s->e, p->s->s, p->theta + sample * p->s->m->n_parameter, key, &p->y));
+  PetscCall(estimate_run(&p->s->e, p->s->s, p->theta + sample * p->s->m->n_parameter, key, &p->y));
   for (int set = 0; set < p->y.n_set; set++) {
     PetscCall(PetscArraycpy(result + at, p->y.set[set].val, trajectory_cells(&p->y, set)));
     at += trajectory_cells(&p->y, set);
@@ -148,9 +148,12 @@ static PetscErrorCode declare(const prediction *p, h5_file *f)
     if (set) PetscCall(command_write_groups(f, p->s->s->groups[set]));
     for (int k = 0; k < p->s->m->n_observable; k++) {
       const model_observable *q = &p->s->m->observable[k];
-      const h5_field field = {.name = name, .type = H5_REAL, .rank = set ? 3 : 2,
+      const h5_field field = {.name = name,
+                              .type = H5_REAL,
+                              .rank = set ? 3 : 2,
                               .dims = {p->n_sample, p->y.n_time, p->y.set[set].n_group},
-                              .units = q->units, .description = q->description,
+                              .units = q->units,
+                              .description = q->description,
                               .scale = {NULL, "/time", set ? scale : NULL}};
 
       dataset_name(p, set, k, sizeof name, name);
@@ -162,8 +165,8 @@ static PetscErrorCode declare(const prediction *p, h5_file *f)
 }
 
 /* Rank 0 writes one observable of one set of a batch, as [run][time][group]. */
-static PetscErrorCode put(const prediction *p, h5_file *f, int64_t n, const double result[], int set,
-                          int k, size_t at)
+static PetscErrorCode put(const prediction *p, h5_file *f, int64_t n, const double result[],
+                          int set, int k, size_t at)
 {
   const int64_t n_time = p->y.n_time, n_group = p->y.set[set].n_group;
   const int64_t start[3] = {p->first, 0, 0}, none[3] = {0, 0, 0};
@@ -197,8 +200,7 @@ static PetscErrorCode put_batch(prediction *p, h5_file *f, int64_t n, const doub
     at += trajectory_cells(&p->y, set);
   }
   for (int64_t r = 0; r < n; r++)
-    PetscCall(
-      PetscArraycpy(p->mu + (p->first + r) * n_cell, result + r * p->length + at, n_cell));
+    PetscCall(PetscArraycpy(p->mu + (p->first + r) * n_cell, result + r * p->length + at, n_cell));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -209,8 +211,7 @@ static PetscErrorCode run_all(prediction *p, h5_file *f)
 
   PetscFunctionBegin;
   p->length = loss_n_cell(p->c->l);
-  for (int set = 0; set < p->y.n_set; set++)
-    p->length += (PetscInt)trajectory_cells(&p->y, set);
+  for (int set = 0; set < p->y.n_set; set++) p->length += (PetscInt)trajectory_cells(&p->y, set);
   batch = PetscMin(PetscMax(PREDICT_BATCH / p->length, p->s->groups->n_group), p->n_sample);
   PetscCall(PetscMalloc1((size_t)(batch * p->length), &result));
   PetscCall(progress_phase(p->s->p, "predict", "sample", p->n_sample));
@@ -219,8 +220,7 @@ static PetscErrorCode run_all(prediction *p, h5_file *f)
 
     PetscCall(ensemble_map(p->s->groups, n, p->length, run_sample, p, result));
     PetscCall(put_batch(p, f, n, result));
-    PetscCall(progress_update(p->s->p, p->first + n,
-                              p->s->s->agent_steps * p->s->groups->n_group));
+    PetscCall(progress_update(p->s->p, p->first + n, p->s->s->agent_steps * p->s->groups->n_group));
   }
   PetscCall(PetscFree(result));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -300,7 +300,10 @@ static PetscErrorCode make_bands(prediction *p)
 static PetscErrorCode write_head(const prediction *p, h5_file *f)
 {
   const model *m = p->s->m;
-  const h5_field time = {.name = "/time", .rank = 1, .dims = {p->y.n_time}, .units = "day",
+  const h5_field time = {.name = "/time",
+                         .rank = 1,
+                         .dims = {p->y.n_time},
+                         .units = "day",
                          .description = "end of each step; 0 is the start"};
   double *t, mean[MODEL_MAX_PARAMETERS] = {0};
 
@@ -320,15 +323,26 @@ static PetscErrorCode write_bands(const prediction *p, h5_file *f)
 {
   static const double band[2] = {0.5, 0.9};
   const loss *l = p->c->l;
-  const h5_field level = {.name = "/prediction/level", .rank = 1, .dims = {N_LEVEL}, .units = "1",
+  const h5_field level = {.name = "/prediction/level",
+                          .rank = 1,
+                          .dims = {N_LEVEL},
+                          .units = "1",
                           .description = "levels of the quantiles"};
-  const h5_field bands = {.name = "/prediction/quantiles", .rank = 3,
-                          .dims = {N_LEVEL, l->n_row, l->n_column}, .units = "people",
+  const h5_field bands = {.name = "/prediction/quantiles",
+                          .rank = 3,
+                          .dims = {N_LEVEL, l->n_row, l->n_column},
+                          .units = "people",
                           .description = "quantiles of predicted observations, noise included",
                           .scale = {"/prediction/level", "/data/day", "/data/group"}};
-  const h5_field width = {.name = "/prediction/band", .rank = 1, .dims = {2}, .units = "1",
+  const h5_field width = {.name = "/prediction/band",
+                          .rank = 1,
+                          .dims = {2},
+                          .units = "1",
                           .description = "share of the predictions inside each band"};
-  const h5_field coverage = {.name = "/prediction/coverage", .rank = 1, .dims = {2}, .units = "1",
+  const h5_field coverage = {.name = "/prediction/coverage",
+                             .rank = 1,
+                             .dims = {2},
+                             .units = "1",
                              .description = "share of the observations inside each band",
                              .scale = {"/prediction/band"}};
 
@@ -365,8 +379,8 @@ static PetscErrorCode say(const prediction *p)
                           "observations inside the predicted bands (%d observations)\n"
                           "  50 %% band: %5.1f %%\n  90 %% band: %5.1f %%\n",
                           p->n_observed, 100 * p->coverage[0], 100 * p->coverage[1]));
-  PetscCall(PetscPrintf(p->s->comm, "wrote %s: %lld samples\n", p->s->output,
-                        (long long)p->n_sample));
+  PetscCall(
+    PetscPrintf(p->s->comm, "wrote %s: %lld samples\n", p->s->output, (long long)p->n_sample));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -378,8 +392,8 @@ static PetscErrorCode run(prediction *p)
 
   PetscFunctionBegin;
   PetscCall(simulate_trajectory_create(p->s->s, 0, &p->y));
-  PetscCall(PetscMalloc2((size_t)p->n_sample * n_cell + 1, &p->mu, N_LEVEL * n_cell + 1,
-                         &p->quantiles));
+  PetscCall(
+    PetscMalloc2((size_t)p->n_sample * n_cell + 1, &p->mu, N_LEVEL * n_cell + 1, &p->quantiles));
   PetscCall(h5_create(p->s->comm, p->s->output, "results", &f));
   code = write_all(p, f);
   if (code) (void)h5_close(&f); /* nothing half-written stays */

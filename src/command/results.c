@@ -64,8 +64,8 @@ PetscErrorCode command_write_parameter_rows(h5_file *f, int n, const results_par
   PetscCall(command_write_names(f, "/parameters/name", n, names,
                                 "names of the parameters, free ones first"));
   if (n_free)
-    PetscCall(command_write_names(f, "/parameters/free", n_free, names,
-                                  "names of the free parameters"));
+    PetscCall(
+      command_write_names(f, "/parameters/free", n_free, names, "names of the free parameters"));
   PetscCall(command_write_names(f, "/parameters/units", n, units, "units of the parameters"));
   PetscCall(command_write_names(f, "/parameters/transform", n, transforms,
                                 "how each parameter is made unconstrained"));
@@ -87,8 +87,7 @@ PetscErrorCode command_write_parameters(h5_file *f, const model *m, int n_free, 
   for (int i = 0; i < n; i++) {
     const model_parameter *p = &m->parameter[order[i]];
 
-    rows[i] = (results_parameter){p->name, p->units, value[order[i]],
-                                  model_parameter_transform(p)};
+    rows[i] = (results_parameter){p->name, p->units, value[order[i]], model_parameter_transform(p)};
   }
   PetscCall(command_write_parameter_rows(f, n, rows, n_free, "values of the parameters"));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -16,8 +16,9 @@ static PetscErrorCode session_peek(session *s)
   PetscFunctionBegin;
   s->source = options_path(s->o, "world");
   if (!s->source) {
-    PetscCall(options_mistake(s->o, "command line", "world",
-                              "is required: a world.h5, a table of persons (*.csv) or synthetic:N"));
+    PetscCall(
+      options_mistake(s->o, "command line", "world",
+                      "is required: a world.h5, a table of persons (*.csv) or synthetic:N"));
     PetscCall(options_check(s->o));
   }
   code = world_peek(s->comm, s->source, &s->names);
@@ -43,10 +44,10 @@ static PetscErrorCode session_check_attributes(session *s)
   for (int i = 0; by && i < n; i++) is_known = is_known || !strcmp(by, names[i]);
   if (by && !is_known) {
     near = options_nearest(by, n, names);
-    PetscCall(options_mistake(s->o, options_where(s->o, "data_by"), "data_by",
-                              near ? "%s: unknown attribute; did you mean %s?"
-                                   : "%s: unknown attribute%s",
-                              by, near ? near : ""));
+    PetscCall(
+      options_mistake(s->o, options_where(s->o, "data_by"), "data_by",
+                      near ? "%s: unknown attribute; did you mean %s?" : "%s: unknown attribute%s",
+                      by, near ? near : ""));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -104,8 +105,7 @@ PetscErrorCode session_check(session *s)
 {
   PetscFunctionBegin;
   PetscCall(options_check(s->o));
-  if (s->output)
-    PetscCall(h5_probe_output(s->comm, s->output, options_bool(s->o, "overwrite")));
+  if (s->output) PetscCall(h5_probe_output(s->comm, s->output, options_bool(s->o, "overwrite")));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -20,17 +20,17 @@
 #include "gradus/estimate.h"
 
 typedef struct session {
-  MPI_Comm comm; /* all ranks of the run; borrowed */
-  options *o;    /* borrowed */
+  MPI_Comm comm;      /* all ranks of the run; borrowed */
+  options *o;         /* borrowed */
   const char *source; /* what -world names, resolved; borrowed from the options */
   const char *output; /* the result file, or NULL for a command that has none; borrowed */
   bool is_loaded;
   world_names names;
   int n_extra; /* parameters that are not the model's but a loss's: names allowed in -free */
   const char *const *extra;
-  model *m;     /* owned */
+  model *m; /* owned */
   estimate e;
-  rng_key key;  /* seed; replicate 0 */
+  rng_key key;      /* seed; replicate 0 */
   ensemble *groups; /* owned; NULL before session_load(), as all below */
   world *w;         /* owned; on the ranks of groups->group */
   simulate *s;      /* owned */

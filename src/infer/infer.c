@@ -3,8 +3,8 @@
  */
 #include "infer_impl.h"
 
-#include <petsctao.h>
 #include <math.h>
+#include <petsctao.h>
 #include <string.h>
 
 /* ---- checks ---- */
@@ -12,6 +12,9 @@
 /* A TAO of the right type reads its options, so that those it does not know come to light. */
 static PetscErrorCode check_tao(options *o)
 {
+  static const char *const at_the_end[] = {"-tao_view", "-tao_view_solution", "-tao_view_gradient",
+                                           "-tao_view_stepdirection", "-tao_converged_reason"};
+  PetscBool is_given;
   char type[32];
   Tao tao;
   Vec x;
@@ -29,6 +32,8 @@ static PetscErrorCode check_tao(options *o)
   PetscCall(TaoSetFromOptions(tao));
   PetscCall(TaoDestroy(&tao));
   PetscCall(VecDestroy(&x));
+  for (size_t i = 0; i < sizeof at_the_end / sizeof at_the_end[0]; i++) /* TaoSolve() reads these */
+    PetscCall(PetscOptionsHasName(NULL, NULL, at_the_end[i], &is_given));
   PetscCall(options_check_petsc(o));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -46,10 +51,11 @@ PetscErrorCode infer_check(options *o, int n)
     PetscCall(options_mistake(o, options_where(o, "draws"), "draws",
                               "%lld is too few: a spread needs at least 2", (long long)n_draw));
   else if (is_full && n_draw < 2 * (int64_t)n)
-    PetscCall(options_mistake(o, options_where(o, "draws"), "draws",
-                              "%lld is too few for family mvn with %d free parameters (at least %d, "
-                              "or family normal)",
-                              (long long)n_draw, n, 2 * n));
+    PetscCall(
+      options_mistake(o, options_where(o, "draws"), "draws",
+                      "%lld is too few for family mvn with %d free parameters (at least %d, "
+                      "or family normal)",
+                      (long long)n_draw, n, 2 * n));
   PetscCall(check_tao(o));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -63,8 +69,8 @@ static void describe_divergence(const infer_settings *settings, int n, infer_res
   snprintf(r->divergence_by, size, "closed form");
   for (int j = 0; j < n && at < size; j++)
     if (!settings->priors[j].is_normal_in_u)
-      at += (size_t)snprintf(r->divergence_by + at, size - at, "%s%s", at ? ", " : "Monte Carlo for ",
-                             settings->priors[j].name);
+      at += (size_t)snprintf(r->divergence_by + at, size - at, "%s%s",
+                             at ? ", " : "Monte Carlo for ", settings->priors[j].name);
 }
 
 /* Where the family starts: x, and what x is relative to. */
@@ -76,7 +82,8 @@ static PetscErrorCode set_start(infer_objective *f, double x[], infer_result *r)
   PetscFunctionBegin;
   PetscCall(PetscArrayzero(x, f->n_x));
   if (settings->is_laplace)
-    PetscCall(infer_laplace(f->comm, f->target, settings, &f->start, &r->evaluations, &r->rejected));
+    PetscCall(
+      infer_laplace(f->comm, f->target, settings, &f->start, &r->evaluations, &r->rejected));
   else
     for (int j = 0; j < f->n; j++, at += f->is_full ? j : 1) {
       const int diagonal = f->is_full ? at + j : at;

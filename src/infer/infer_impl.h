@@ -18,18 +18,18 @@ typedef struct infer_objective {
   bool is_mode; /* loss - weight log prior at one point, else F of a family */
   bool is_full;
   int n, n_x, n_draw;
-  double *z;     /* [n_draw][n] owned */
-  infer_family start; /* m0, C0 */
+  double *z;                        /* [n_draw][n] owned */
+  infer_family start;               /* m0, C0 */
   double *theta, *value, *gradient; /* [n_draw][n], [n_draw], [n_draw][n] owned */
-  infer_family *q;                   /* at the point under way; owned, as are its derivatives: */
+  infer_family *q;                  /* at the point under way; owned, as are its derivatives: */
   double *dmean, *dfactor, *d2mean, *d2factor; /* [n], [n][n] of the loss and of the divergence */
   double *x, *gradient_x;                      /* [n_x] for a rank that serves; owned */
   int n_kept, max_kept;
-  infer_step *kept; /* [n_kept] what each evaluation gave, for the monitor; owned */
+  infer_step *kept;               /* [n_kept] what each evaluation gave, for the monitor; owned */
   double *reference, f_reference; /* [n_x] best point so far and its objective; owned */
   bool has_reference;
   int rejected_in_row;
-  double rest_change; /* TAO has come to rest when the objective falls by less than this ... */
+  double rest_change;  /* TAO has come to rest when the objective falls by less than this ... */
   int rest_iterations; /* ... in so many iterations */
   int64_t evaluations, rejected;
 } infer_objective;

@@ -48,8 +48,8 @@ PetscErrorCode infer_objective_create(MPI_Comm comm, const infer_target *target,
   PetscCall(PetscMalloc4(n_draw * n, &f->z, n_draw * n, &f->theta, n_draw, &f->value, n_draw * n,
                          &f->gradient));
   PetscCall(PetscMalloc3(f->n_x, &f->reference, f->n_x, &f->x, f->n_x, &f->gradient_x));
-  PetscCall(PetscMalloc5(1, &f->q, n, &f->dmean, n * n, &f->dfactor, n, &f->d2mean, n * n,
-                         &f->d2factor));
+  PetscCall(
+    PetscMalloc5(1, &f->q, n, &f->dmean, n * n, &f->dfactor, n, &f->d2mean, n * n, &f->d2factor));
   PetscCall(infer_base_samples(f->n_draw, f->n, settings->seed, f->z));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -138,8 +138,8 @@ static double mean_loss(const infer_objective *f, double dmean[], double dfactor
     for (int j = 0; j < n; j++) {
       const infer_prior *p = &f->settings->priors[j];
       const double u = infer_to_u(p, f->theta[s * n + j]);
-      const double by_u =
-        f->gradient[s * n + j] * real_exp(infer_log_jacobian(p, u, NULL)) / f->n_draw;
+      const double by_u = f->gradient[s * n + j] * real_exp(infer_log_jacobian(p, u, NULL)) /
+                          f->n_draw;
 
       dmean[j] += by_u;
       for (int k = first_column(f, j); k <= j; k++) dfactor[j * n + k] += by_u * f->z[s * n + k];
@@ -154,8 +154,7 @@ static double distance(const infer_objective *f, const infer_family *q, double d
 {
   double sum = 0, d;
 
-  if (!f->is_mode)
-    return infer_divergence(q, f->settings->priors, f->n_draw, f->z, dmean, dfactor);
+  if (!f->is_mode) return infer_divergence(q, f->settings->priors, f->n_draw, f->z, dmean, dfactor);
   for (int j = 0; j < f->n; j++) {
     sum -= infer_log_prior_u(&f->settings->priors[j], q->mean[j], &d);
     dmean[j] = -d;
@@ -188,7 +187,8 @@ static PetscErrorCode reject(infer_objective *f, const double x[], const char wh
   f->rejected++;
   if (!f->has_reference || ++f->rejected_in_row > INFER_MAX_REJECTED) {
     describe_point(f, sizeof text, text);
-    base_fail(f->comm, BASE_EXIT_NUMERIC, "calibrate: loss: is not finite at %s (%.300s)", text, why);
+    base_fail(f->comm, BASE_EXIT_NUMERIC, "calibrate: loss: is not finite at %s (%.300s)", text,
+              why);
   }
   for (int i = 0; i < f->n_x; i++) square += (x[i] - f->reference[i]) * (x[i] - f->reference[i]);
   *value = f->f_reference + 2 * height;

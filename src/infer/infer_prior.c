@@ -52,8 +52,9 @@ bool infer_prior_parse(const char text[], infer_prior_type *type, double *a, dou
       strlen(text) >= INFER_TEXT_SIZE || close[1 + strspn(close + 1, " \t")] ||
       !parse_number(open + 1, (size_t)(comma - open - 1), a) ||
       !parse_number(comma + 1, (size_t)(close - comma - 1), b)) {
-    snprintf(what, size, "%.64s: not a prior (normal(m,s), lognormal(m,s), uniform(a,b), beta(a,b) "
-                         "or gamma(k,rate))",
+    snprintf(what, size,
+             "%.64s: not a prior (normal(m,s), lognormal(m,s), uniform(a,b), beta(a,b) "
+             "or gamma(k,rate))",
              text);
     return false;
   }
@@ -187,9 +188,7 @@ static double log_density(const infer_prior *p, double u, double *d)
     l1 = log_from(p, &at, &d1);
     *d = -((l1 - p->a) / (p->b * p->b) + 1) * d1;
     return log_normal_density(l1, p->a, p->b) - l1;
-  case INFER_UNIFORM:
-    *d = 0;
-    return -real_log(p->b - p->a);
+  case INFER_UNIFORM: *d = 0; return -real_log(p->b - p->a);
   case INFER_BETA:
     l1 = log_from(p, &at, &d1);
     l2 = log_to_one(p, &at, &d2);
@@ -338,9 +337,9 @@ bool infer_prior_create(const model_parameter *p, const char text[], infer_prior
   } else if (!take_default(p, q, size, what)) {
     return false;
   }
-  q->is_normal_in_u =
-    (q->type == INFER_NORMAL && q->transform == MODEL_IDENTITY) ||
-    (q->type == INFER_LOGNORMAL && q->transform == MODEL_LOG && q->lower == q->shift);
+  q->is_normal_in_u = (q->type == INFER_NORMAL && q->transform == MODEL_IDENTITY) ||
+                      (q->type == INFER_LOGNORMAL && q->transform == MODEL_LOG &&
+                       q->lower == q->shift);
   q->mean_u = q->a;
   q->sd_u = q->b;
   if (q->is_normal_in_u || (q->lower < q->upper && find_moments(q))) return true;

@@ -6,8 +6,8 @@
  */
 #include "infer_impl.h"
 
-#include <petsctao.h>
 #include <math.h>
+#include <petsctao.h>
 #include <string.h>
 
 #if PETSC_VERSION_LT(3, 21, 0)
@@ -18,9 +18,9 @@ enum { WANT_STOP, WANT_EVALUATION };
 enum { MAX_STARTS = 5 };
 
 /* Unconstrained types that need a gradient, or a Hessian that differences of it can give. */
-static const char *const types[] = {"lmvm",   "blmvm",  "cg",     "bncg", "bqnls", "bqnkls", "bqnktr",
-                                    "bqnktl", "nls",    "ntr",    "ntl",  "bnls",  "bntr",   "bntl",
-                                    "nm"};
+static const char *const types[] = {"lmvm",   "blmvm",  "cg",     "bncg", "bqnls",
+                                    "bqnkls", "bqnktr", "bqnktl", "nls",  "ntr",
+                                    "ntl",    "bnls",   "bntr",   "bntl", "nm"};
 
 typedef struct driver {
   infer_objective *f;
@@ -259,8 +259,8 @@ static PetscErrorCode share(driver *d, double x[])
   d->end->is_stalled = numbers[3];
   PetscCall(PetscRealloc((size_t)numbers[2] * sizeof *d->end->history + 1, &d->end->history));
   PetscCallMPI(MPI_Bcast(d->end->history,
-                         numbers[2] * (int)(sizeof *d->end->history / sizeof(double)), MPI_DOUBLE, 0,
-                         d->f->comm));
+                         numbers[2] * (int)(sizeof *d->end->history / sizeof(double)), MPI_DOUBLE,
+                         0, d->f->comm));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

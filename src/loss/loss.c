@@ -35,10 +35,10 @@ static PetscErrorCode loss_check_observable(options *o, const model *m)
   if (!name || model_find_observable(m, name) >= 0) PetscFunctionReturn(PETSC_SUCCESS);
   for (int i = 0; i < m->n_observable; i++) names[i] = m->observable[i].name;
   near = options_nearest(name, m->n_observable, names);
-  PetscCall(options_mistake(o, options_where(o, "data_observable"), "data_observable",
-                            near ? "%s: unknown observable; did you mean %s?"
-                                 : "%s: unknown observable%s",
-                            name, near ? near : ""));
+  PetscCall(
+    options_mistake(o, options_where(o, "data_observable"), "data_observable",
+                    near ? "%s: unknown observable; did you mean %s?" : "%s: unknown observable%s",
+                    name, near ? near : ""));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -49,20 +49,22 @@ PetscErrorCode loss_check(options *o, const model *m)
   PetscFunctionBegin;
   PetscCall(loss_check_observable(o, m));
   if (is_history && !m->has_event_history)
-    PetscCall(options_mistake(o, options_where(o, "loss"), "loss",
-                              "event_history: the model or the world has no observed infections and "
-                              "removals"));
+    PetscCall(
+      options_mistake(o, options_where(o, "loss"), "loss",
+                      "event_history: the model or the world has no observed infections and "
+                      "removals"));
   if (!is_history && !options_path(o, "data"))
     PetscCall(options_mistake(o, options_where(o, "loss"), "data",
                               "is required: loss %s compares with a table of observations",
                               options_text(o, "loss")));
   if (options_is_set(o, "data_from") && options_is_set(o, "data_until") &&
       options_real(o, "data_from") > options_real(o, "data_until"))
-    PetscCall(options_mistake(o, options_where(o, "data_until"), "data_until",
-                              "is before data_from"));
+    PetscCall(
+      options_mistake(o, options_where(o, "data_until"), "data_until", "is before data_from"));
   if (options_is_set(o, "dispersion") && loss_type_of(o) != LOSS_NEGATIVE_BINOMIAL)
     PetscCall(options_mistake(o, options_where(o, "dispersion"), "dispersion",
-                              "only loss negative_binomial has one, not %s", options_text(o, "loss")));
+                              "only loss negative_binomial has one, not %s",
+                              options_text(o, "loss")));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -25,39 +25,47 @@ typedef struct reader {
   char **field; /* [n_field] owned array, borrowed strings */
 } reader;
 
+/* On rank 0: the bytes of a file, or why not. */
+static int data_slurp(const char path[], size_t size, char message[], char **bytes, PetscMPIInt *n)
+{
+  FILE *f = fopen(path, "rb");
+  struct stat info;
+  const char *why = NULL;
+
+  if (!f)
+    why = strerror(errno);
+  else if (fstat(fileno(f), &info) || !S_ISREG(info.st_mode))
+    why = "not a file";
+  else if (info.st_size > DATA_MAX_BYTES)
+    why = "longer than 64 MB";
+  else if (PetscMalloc1((size_t)info.st_size + 1, bytes))
+    why = "no memory";
+  else if (fread(*bytes, 1, (size_t)info.st_size, f) != (size_t)info.st_size)
+    why = "an error of the disk";
+  else
+    *n = (PetscMPIInt)info.st_size;
+  if (f) fclose(f);
+  if (why) snprintf(message, size, "%s: data: cannot be read (%s)", path, why);
+  return why ? BASE_EXIT_INPUT : 0;
+}
+
 /* Rank 0 reads; all get the bytes, with a 0 behind them. */
 static PetscErrorCode data_read_bytes(MPI_Comm comm, const char path[], char **bytes)
 {
   PetscMPIInt rank, n = 0;
   char message[BASE_MESSAGE_SIZE] = "";
-  FILE *f = NULL;
-  struct stat info;
   int code = 0;
 
   PetscFunctionBegin;
+  *bytes = NULL;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  if (!rank) {
-    f = fopen(path, "rb");
-    code = f && !fstat(fileno(f), &info) && S_ISREG(info.st_mode) ? 0 : BASE_EXIT_INPUT;
-    if (code)
-      snprintf(message, sizeof message, "%s: data: cannot be read (%s)", path,
-               f ? "not a file" : strerror(errno));
-    else if (info.st_size > DATA_MAX_BYTES)
-      code = BASE_EXIT_INPUT,
-      snprintf(message, sizeof message, "%s: data: longer than %d bytes", path, DATA_MAX_BYTES);
-    else
-      n = (PetscMPIInt)info.st_size;
-  }
-  PetscCallMPI(MPI_Bcast(&n, 1, MPI_INT, 0, comm));
-  PetscCall(PetscMalloc1((size_t)n + 1, bytes));
-  if (!rank && !code && fread(*bytes, 1, (size_t)n, f) != (size_t)n)
-    code = BASE_EXIT_INPUT, snprintf(message, sizeof message, "%s: data: cannot be read", path);
-  if (f) fclose(f);
+  if (!rank) code = data_slurp(path, sizeof message, message, bytes, &n);
+  if (code) PetscCall(PetscFree(*bytes));
   PetscCall(base_agree(comm, code, message));
+  PetscCallMPI(MPI_Bcast(&n, 1, MPI_INT, 0, comm));
+  if (rank) PetscCall(PetscMalloc1((size_t)n + 1, bytes));
   PetscCallMPI(MPI_Bcast(*bytes, n, MPI_CHAR, 0, comm));
   (*bytes)[n] = '\0';
-  PetscCheck(strlen(*bytes) == (size_t)n, comm, BASE_ERROR(BASE_EXIT_INPUT),
-             "%s: data: not a text file (it holds a byte 0)", path);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -150,23 +158,23 @@ static PetscInt data_step(const model *m, double time)
            : -1;
 }
 
-/* Which times make the prediction of the row: `first`..`last`. */
+/* Which times make the prediction of the row: `first`..`last`.  (PETSc's own %g writes "10.") */
 static PetscErrorCode data_times(const reader *r, const model *m, double day, loss *l)
 {
   const bool is_flow = !m->observable[l->observable].is_total;
   const double end = is_flow ? day + 1 : day;
   const PetscInt begin = data_step(m, day), stop = data_step(m, end);
+  char text[BASE_MESSAGE_SIZE / 2] = "";
 
   PetscFunctionBegin;
   if (day < 0 || end > (double)m->n_step * m->dt * (1 + 1e-12))
-    base_fail(r->comm, BASE_EXIT_INPUT, "%s:%d:1: day: %g is outside the run (%g..%g days%s)",
-              r->path, r->line, day, 0.0, (double)m->n_step * m->dt,
-              is_flow ? "; events of day d happen in [d, d + 1)" : "");
-  if (begin < 0 || stop < 0)
-    base_fail(r->comm, BASE_EXIT_INPUT,
-              "%s:%d:1: day: %g: no whole number of steps of dt = %g days (choose a dt that divides "
-              "it)",
-              r->path, r->line, begin < 0 ? day : end, m->dt);
+    snprintf(text, sizeof text, "%g is outside the run (0 to %g days%s)", day,
+             (double)m->n_step * m->dt, is_flow ? "; events of day d happen in [d, d + 1)" : "");
+  else if (begin < 0 || stop < 0)
+    snprintf(text, sizeof text,
+             "%g: no whole number of steps of dt = %g days (choose a dt that divides it)",
+             begin < 0 ? day : end, m->dt);
+  if (text[0]) base_fail(r->comm, BASE_EXIT_INPUT, "%s:%d:1: day: %s", r->path, r->line, text);
   l->first[l->n_row] = is_flow ? begin + 1 : begin;
   l->last[l->n_row] = stop;
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -205,8 +213,10 @@ static PetscErrorCode data_row(const reader *r, const model *m, double from, dou
     PetscCall(data_cell(r, c, l, &l->y[l->n_row * l->n_column + c - 1]));
   if (day < from || day > until) PetscFunctionReturn(PETSC_SUCCESS);
   if (l->n_row && day <= l->day[l->n_row - 1])
-    base_fail(r->comm, BASE_EXIT_INPUT, "%s:%d:1: day: %g does not follow %g (days must ascend)",
-              r->path, r->line, day, l->day[l->n_row - 1]);
+    base_fail(r->comm, BASE_EXIT_INPUT,
+              "%s:%d:1: day: %s does not follow the day before it (days "
+              "must ascend)",
+              r->path, r->line, r->field[0]);
   PetscCall(data_times(r, m, day, l));
   l->day[l->n_row++] = day;
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -228,21 +238,23 @@ static PetscErrorCode data_parse(reader *r, const model *m, double from, double 
   }
   for (PetscInt c = 0; c < loss_n_cell(l); c++)
     if (!isnan(l->y[c])) PetscFunctionReturn(PETSC_SUCCESS);
-  base_fail(r->comm, BASE_EXIT_INPUT, "%s: data: no observation is left (data_from %g, data_until %g)",
-            r->path, from, until);
+  base_fail(r->comm, BASE_EXIT_INPUT,
+            "%s: data: no observation is left between data_from and data_until", r->path);
 }
 
 PetscErrorCode loss_read_data(MPI_Comm comm, const model *m, double from, double until, loss *l)
 {
   reader r = {.comm = comm, .path = l->path, .max_field = DATA_MAX_FIELDS};
+  PetscErrorCode code;
   char *bytes;
 
   PetscFunctionBegin;
   PetscCall(data_read_bytes(comm, l->path, &bytes));
   PetscCall(PetscMalloc1(DATA_MAX_FIELDS, &r.field));
   r.next = bytes + (strncmp(bytes, "\xEF\xBB\xBF", 3) ? 0 : 3);
-  PetscCall(data_parse(&r, m, from, until, l));
+  code = data_parse(&r, m, from, until, l);
   PetscCall(PetscFree(r.field));
   PetscCall(PetscFree(bytes));
+  PetscCall(code);
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -79,7 +79,7 @@ static int64_t bytes(const model *m, int width)
   const epidemic *e = m->data;
   const int64_t row = 8 * (1 + (int64_t)width);
 
-  return e->w->n * (row + 1 + 2 * (int64_t)sizeof(PetscInt)) + e->w->n_site * (row + 8);
+  return e->w->n * (row + 3 * (int64_t)sizeof(PetscInt)) + e->w->n_site * (row + 8);
 }
 
 PetscErrorCode model_create_epidemic(model *m, options *o, const world_names *names)
@@ -153,7 +153,7 @@ static PetscErrorCode set_up(model *m, world *w)
   PetscFunctionBegin;
   e->w = w;
   PetscCall(check_parameters(m, e));
-  PetscCall(PetscMalloc4(w->n, &e->state, w->n, &e->active, w->n, &e->fresh, w->n_site,
+  PetscCall(PetscMalloc4(w->n, &e->susceptible, w->n, &e->active, w->n, &e->fresh, w->n_site,
                          &e->contact));
   for (PetscInt s = 0; s < w->n_site; s++)
     e->contact[s] = e->is_density || w->site_size[s] < 3 ? 1.0 : 1.0 / (w->site_size[s] - 1);
@@ -173,7 +173,7 @@ static PetscErrorCode destroy(model *m)
 
   PetscFunctionBegin;
   PetscCall(epidemic_history_destroy(&e->history));
-  PetscCall(PetscFree4(e->state, e->active, e->fresh, e->contact));
+  PetscCall(PetscFree4(e->susceptible, e->active, e->fresh, e->contact));
   PetscCall(PetscFree2(e->site, e->stride));
   PetscCall(dual_vec_destroy(&e->x));
   PetscCall(dual_vec_destroy(&e->pressure));

@@ -88,11 +88,14 @@ void epidemic_infect(epidemic *e, PetscInt i, double tau, const double *dtau, bo
   model_record_event(e->record, EPIDEMIC_REMOVAL, i, tau + e->span.v, row);
 }
 
-static void start_infected(epidemic *e, PetscInt i, double tau, const double *dtau)
+/* Agent i is infected at the start. */
+static void start_infected(epidemic *e, PetscInt i, double tau, const double *dtau,
+                           bool is_at_start)
 {
-  e->state[i] = EPIDEMIC_ACTIVE;
   e->x->val[i] = tau;
   if (e->width) dual_row_copy(e->width, e->x->der + (size_t)i * (size_t)e->width, dtau);
+  epidemic_infect(e, i, tau, dtau, is_at_start);
+  e->active[e->n_active++] = i;
 }
 
 /* Cases whose infection time is given, and those whose onset is known: infected one delay before
@@ -106,17 +109,18 @@ static void start_given(epidemic *e)
   static const double zero[DUAL_MAX];
 
   if (initial && initial->is_label) initial = NULL;
+  e->n_active = e->n_susceptible = 0;
   for (PetscInt i = 0; i < w->n; i++) {
     if (initial && !isnan(initial->number[i])) {
-      start_infected(e, i, initial->number[i], zero);
-      epidemic_infect(e, i, initial->number[i], zero, initial->number[i] <= 0);
+      start_infected(e, i, initial->number[i], zero, initial->number[i] <= 0);
     } else if (onset && onset->number[i] <= e->known_until) {
       double row[DUAL_MAX], minus[DUAL_MAX];
       const double tau = onset->number[i] - delay_of(e, i, row);
 
       for (int j = 0; j < e->width; j++) minus[j] = -row[j];
-      start_infected(e, i, tau, minus);
-      epidemic_infect(e, i, tau, minus, false);
+      start_infected(e, i, tau, minus, false);
+    } else {
+      e->susceptible[e->n_susceptible++] = i;
     }
   }
 }
@@ -128,8 +132,10 @@ static PetscErrorCode start_drawn(epidemic *e)
   const world *w = e->w;
   static const double zero[DUAL_MAX];
   int64_t *drawn, n = 0;
+  PetscInt kept = 0;
 
   PetscFunctionBegin;
+  e->n_fresh = 0;
   PetscCall(PetscMalloc1(e->n_initial + 1, &drawn));
   for (uint32_t attempt = 0; n < e->n_initial; attempt++) {
     const double u = rng_uniform(e->key, RNG_INITIAL_CASE, 0, attempt, 0);
@@ -142,14 +148,16 @@ static PetscErrorCode start_drawn(epidemic *e)
     drawn[at] = gid;
     n++;
   }
-  for (PetscInt i = 0, c = 0; i < w->n && c < n;) {
-    if (w->gid[i] == drawn[c] && e->state[i] == EPIDEMIC_SUSCEPTIBLE) {
-      start_infected(e, i, 0.0, zero);
-      epidemic_infect(e, i, 0.0, zero, true);
-    }
-    if (w->gid[i] < drawn[c]) i++;
-    else c++;
+  for (PetscInt a = 0, c = 0; a < e->n_susceptible; a++) {
+    const PetscInt i = e->susceptible[a];
+
+    while (c < n && drawn[c] < w->gid[i]) c++;
+    if (c < n && drawn[c] == w->gid[i]) e->fresh[e->n_fresh++] = i;
+    else e->susceptible[kept++] = i;
   }
+  e->n_susceptible = kept;
+  for (PetscInt a = 0; a < e->n_fresh; a++) start_infected(e, e->fresh[a], 0.0, zero, true);
+  PetscCall(PetscSortInt(e->n_active, e->active));
   PetscCall(PetscFree(drawn));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -191,20 +199,16 @@ PetscErrorCode epidemic_begin(model *m, const dual theta[], int width, rng_key k
     PetscCall(dual_vec_destroy(&e->x));
     PetscCall(dual_vec_destroy(&e->pressure));
     PetscCall(dual_vec_create(w->n, width, &e->x));
-    PetscCall(dual_vec_create(w->n_site, width, &e->pressure));
+    PetscCall(dual_vec_create(w->n_site + 1, width, &e->pressure));
   }
   e->key = key;
   e->width = width;
   e->record = record;
   PetscCall(set_parameters(e, theta));
-  PetscCall(PetscArrayzero(e->state, w->n));
   for (PetscInt i = 0; i < w->n; i++)
     e->x->val[i] = rng_exponential(key, RNG_THRESHOLD, w->gid[i], 0, 0);
   if (width) PetscCall(PetscArrayzero(e->x->der, (size_t)w->n * (size_t)width));
   start_given(e);
   if (e->n_initial) PetscCall(start_drawn(e));
-  e->n_active = 0;
-  for (PetscInt i = 0; i < w->n; i++)
-    if (e->state[i] == EPIDEMIC_ACTIVE) e->active[e->n_active++] = i;
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -4,8 +4,8 @@
  * One number and one row of tangents an agent, whatever the number of steps:
  *   susceptible  x = E - L, what is left of its threshold; dx its tangents
  *   infected     x = tau, the time of infection [day];     dx its tangents
- * So 8 (1 + width) + 1 bytes an agent, 8 (1 + width) bytes a site, and 4 bytes for each agent that
- * is infectious at the time.  Equations are numbered in src/model/README.md.
+ * So 8 (1 + width) bytes an agent and 12 for its place in lists, and 8 (1 + width) + 8 bytes a
+ * site.  Equations are numbered in src/model/README.md.
  */
 #ifndef EPIDEMIC_IMPL_H
 #define EPIDEMIC_IMPL_H
@@ -13,8 +13,6 @@
 #include "gradus/model.h"
 
 enum { EPIDEMIC_INFECTION, EPIDEMIC_ONSET, EPIDEMIC_REMOVAL, EPIDEMIC_N_FLOW };
-
-typedef enum epidemic_state { EPIDEMIC_SUSCEPTIBLE, EPIDEMIC_ACTIVE, EPIDEMIC_PAST } epidemic_state;
 
 /* The infectiousness of an agent as a function of the time x since its latent period ended:
  * the density of a gamma distribution, f(x) = exp((k - 1) log x - x/scale - log_norm). */
@@ -56,12 +54,13 @@ typedef struct epidemic {
   char infectious_attribute[WORLD_NAME_SIZE], removed_attribute[WORLD_NAME_SIZE];
   epidemic_index at;
   epidemic_history *history; /* owned; NULL until first asked for */
-  uint8_t *state;            /* [n] owned */
   dual_vec *x;               /* [n] owned; of the width last used */
-  dual_vec *pressure;        /* [n_site] owned; per day */
+  dual_vec *pressure;        /* [n_site + 1] owned; per day; the last entry is 0 */
   double *contact;           /* [n_site] c_v; owned */
-  PetscInt *active, n_active; /* [n] agents that are or will be infectious, ascending; owned */
-  PetscInt *fresh, n_fresh;   /* [n] infected in this step, ascending; owned */
+  /* lists of agents, each ascending, [n], owned: never infected; infected and not past their
+   * profile; infected in this step */
+  PetscInt *susceptible, *active, *fresh;
+  PetscInt n_susceptible, n_active, n_fresh;
   int32_t **site;            /* [n_column] site of each agent by membership slot; borrowed */
   int *stride;               /* [n_column] step from agent to agent in it; owned */
   int n_column;

@@ -21,10 +21,7 @@ static inline void press(int width, epidemic *e, double time)
     const double x = time - e->x->val[i] - f->latent.v;
     double slope[3], row[DUAL_MAX], value;
 
-    if (x > f->end) {
-      e->state[i] = EPIDEMIC_PAST;
-      continue;
-    }
+    if (x > f->end) continue;
     e->active[kept++] = i;
     if (x <= 0) continue;
     value = epidemic_profile_value(f, x, width ? slope : NULL);
@@ -57,43 +54,84 @@ static inline void scale(int width, epidemic *e)
     const double total = val[s] * e->contact[s], factor = beta->v * e->contact[s];
     double *restrict row = der + (size_t)s * (size_t)width;
 
-    if (val[s] == 0) continue;
-    for (int j = 0; j < width; j++) row[j] = factor * row[j] + total * beta->d[j];
     val[s] *= factor;
+    if (width && total != 0)
+      for (int j = 0; j < width; j++) row[j] = factor * row[j] + total * beta->d[j];
+  }
+}
+
+enum { BLOCK = 256 }; /* agents whose hazards are gathered together */
+
+/* Hazards of n agents: a column of memberships at a time, without branches.  Entry n_site of the
+ * pressure is always 0 and stands for no membership. */
+static inline void gather(const epidemic *e, PetscInt n, const PetscInt *restrict who, double base,
+                          double *restrict lambda)
+{
+  const double *restrict val = e->pressure->val;
+  const int32_t none = (int32_t)e->w->n_site;
+
+  for (PetscInt b = 0; b < n; b++) lambda[b] = base;
+  for (int c = 0; c < e->n_column; c++) {
+    const int32_t *restrict site = e->site[c];
+    const size_t stride = (size_t)e->stride[c];
+
+    for (PetscInt b = 0; b < n; b++) {
+      const int32_t s = site[(size_t)who[b] * stride];
+
+      lambda[b] += val[s < 0 ? none : s];
+    }
+  }
+}
+
+/* The tangents of agent i's hazard: only venues with pressure have any. */
+static inline void gather_row(int width, const epidemic *e, PetscInt i, double *restrict row)
+{
+  const double *restrict val = e->pressure->val, *restrict der = e->pressure->der;
+
+  for (int c = 0; c < e->n_column; c++) {
+    const int32_t s = e->site[c][(size_t)i * (size_t)e->stride[c]];
+
+    if (s < 0 || val[s] == 0) continue;
+    for (int j = 0; j < width; j++) row[j] += der[(size_t)s * (size_t)width + (size_t)j];
   }
 }
 
 /* Susceptible agents use up their thresholds; those that reach them are infected at the real time
- * tau = t + (E - L)/lambda, and listed in e->fresh. */
+ * tau = t + (E - L)/lambda, and move from the list of the susceptible to e->fresh. */
 static inline void expose(int width, epidemic *e, double time, double dt, const dual *outside)
 {
-  const double *restrict val = e->pressure->val, *restrict der = e->pressure->der;
-  double *restrict x = e->x->val, *restrict dx = e->x->der;
+  double *restrict x = e->x->val, *restrict dx = e->x->der, lambda[BLOCK];
+  PetscInt kept = 0;
 
   e->n_fresh = 0;
-  for (PetscInt i = 0; i < e->w->n; i++) {
-    double lambda = outside->v, drow[DUAL_MAX], *restrict row = dx + (size_t)i * (size_t)width;
+  for (PetscInt first = 0; first < e->n_susceptible; first += BLOCK) {
+    const PetscInt n = PetscMin(BLOCK, e->n_susceptible - first);
+    const PetscInt *who = e->susceptible + first;
 
-    if (e->state[i] != EPIDEMIC_SUSCEPTIBLE) continue;
-    for (int j = 0; j < width; j++) drow[j] = outside->d[j];
-    for (int c = 0; c < e->n_column; c++) {
-      const int32_t s = e->site[c][(size_t)i * (size_t)e->stride[c]];
+    gather(e, n, who, outside->v, lambda);
+    for (PetscInt b = 0; b < n; b++) {
+      const PetscInt i = who[b];
+      const double used = lambda[b] * dt;
+      double drow[DUAL_MAX], *restrict row = dx + (size_t)i * (size_t)width;
 
-      if (s < 0 || val[s] == 0) continue;
-      lambda += val[s];
-      for (int j = 0; j < width; j++) drow[j] += der[(size_t)s * (size_t)width + (size_t)j];
-    }
-    if (!(x[i] <= lambda * dt)) {
-      x[i] -= lambda * dt;
-      for (int j = 0; j < width; j++) row[j] -= drow[j] * dt;
-    } else {
-      const double left = x[i] / lambda;
+      if (width) {
+        for (int j = 0; j < width; j++) drow[j] = outside->d[j];
+        if (lambda[b] != outside->v) gather_row(width, e, i, drow);
+      }
+      if (x[i] > used) {
+        x[i] -= used;
+        for (int j = 0; j < width; j++) row[j] -= drow[j] * dt;
+        e->susceptible[kept++] = i;
+      } else {
+        const double left = x[i] / lambda[b];
 
-      for (int j = 0; j < width; j++) row[j] = (row[j] - left * drow[j]) / lambda;
-      x[i] = time + left;
-      e->fresh[e->n_fresh++] = i;
+        for (int j = 0; j < width; j++) row[j] = (row[j] - left * drow[j]) / lambda[b];
+        x[i] = time + left;
+        e->fresh[e->n_fresh++] = i;
+      }
     }
   }
+  e->n_susceptible = kept;
 }
 
 /* Both lists ascend; merge from the back, in place. */
@@ -123,7 +161,6 @@ PetscErrorCode epidemic_step(model *m, PetscInt step)
   for (PetscInt b = 0; b < e->n_fresh; b++) {
     const PetscInt i = e->fresh[b];
 
-    e->state[i] = EPIDEMIC_ACTIVE;
     epidemic_infect(e, i, e->x->val[i],
                     e->width ? e->x->der + (size_t)i * (size_t)e->width : none, false);
   }

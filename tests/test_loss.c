@@ -47,7 +47,7 @@ static const char *write_file(const char text[])
   return path;
 }
 
-/* Options of `calibrate -data FILE ...`; the rest are pairs, ended by NULL. */
+/* Options of `gradus calibrate -data FILE ...`; the rest are pairs, ended by NULL. */
 static options *make_options(const char data[], va_list rest)
 {
   static char text[MAX_ARGUMENTS][256];
@@ -55,20 +55,16 @@ static options *make_options(const char data[], va_list rest)
   int argc = 0;
   options *o;
 
-  for (const char *a = "gradus"; a && argc < MAX_ARGUMENTS - 3; a = va_arg(rest, const char *)) {
-    snprintf(text[argc], sizeof text[argc], "%s", a);
-    argv[argc] = text[argc];
-    argc++;
-    if (argc == 1) {
-      snprintf(text[argc], sizeof text[argc], "calibrate");
-      argv[argc] = text[argc], argc++;
-    }
-  }
+  for (int i = 0; i < MAX_ARGUMENTS; i++) argv[i] = text[i];
+  snprintf(text[argc++], sizeof text[0], "gradus");
+  snprintf(text[argc++], sizeof text[0], "calibrate");
   if (data) {
-    argv[argc++] = (char[]){"-data"};
-    snprintf(text[argc], sizeof text[argc], "%s", data);
-    argv[argc] = text[argc], argc++;
+    snprintf(text[argc++], sizeof text[0], "-data");
+    snprintf(text[argc++], sizeof text[0], "%s", data);
   }
+  for (const char *a = va_arg(rest, const char *); a && argc < MAX_ARGUMENTS;
+       a = va_arg(rest, const char *))
+    snprintf(text[argc++], sizeof text[0], "%s", a);
   ck_petsc(options_create(PETSC_COMM_WORLD, argc, argv, &o));
   return o;
 }

@@ -1,13 +1,13 @@
 /*
  * infer_laplace.c - the Gaussian start: mode by TAO, then quadratics fitted to values
  *
- * Of the mode's objective f(u) = loss - w log prior, TAO finds the neighbourhood.  There, rounds of
- * regression, from wide to narrow: the loss at points m + C z_s is fitted by a quadratic in z (least
- * squares, low points weigh more); where it curves downwards it is made flat, and the prior is
- * added, so that q is never wider than the prior; m moves to the minimum, and C becomes the factor
- * of the inverse Hessian times w.  Values at the distance of a posterior standard deviation see
- * through the roughness of simulated counts, which derivatives at a point do not: there the slope of
- * single events prevails.  A quadratic loss is fitted exactly.
+ * Of the mode's objective f(u) = loss - w log prior, TAO finds the neighbourhood.  There, rounds
+ * of regression, from wide to narrow: the loss at points m + C z_s is fitted by a quadratic in z
+ * (least squares, low points weigh more); where it curves downwards it is made flat, and the prior
+ * is added, so that q is never wider than the prior; m moves to the minimum, and C becomes the
+ * factor of the inverse Hessian times w.  Values at the distance of a posterior standard deviation
+ * see through the roughness of simulated counts, which derivatives at a point do not: there the
+ * slope of single events prevails.  A quadratic loss is fitted exactly.
  */
 #include "infer_impl.h"
 

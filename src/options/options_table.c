@@ -121,7 +121,7 @@ const option options_table[] = {
   {.name = "gradient", .type = OPTIONS_WORD, .commands = FIT, .flags = OPTIONS_ANSWER,
    .words = "pathwise", .initial = "pathwise", .help = "gradient in the family's parameters"},
   {.name = "start", .type = OPTIONS_WORD, .commands = FIT, .flags = OPTIONS_ANSWER,
-   .words = "prior|laplace", .initial = "prior", .help = "where the family starts"},
+   .words = "prior|laplace", .initial = "laplace", .help = "where the family starts"},
   {.name = "samples", .type = OPTIONS_INT, .commands = FIT | COMMAND_PREDICT,
    .flags = OPTIONS_ANSWER, BETWEEN(1, 16777215), .initial = "1000",
    .help = "samples of the posterior"},

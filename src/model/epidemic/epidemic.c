@@ -18,7 +18,7 @@ static int add_parameter(model *m, const char name[], const char units[], double
   snprintf(p->description, sizeof p->description, "%s", description);
   p->value = value;
   p->lower = lower;
-  p->upper = PETSC_INFINITY;
+  p->upper = INFINITY;
   p->can_be_lower = can_be_lower;
   p->can_be_free = true;
   return m->n_parameter++;

@@ -31,7 +31,7 @@ run calibrate $case/run.yaml -world "$out/hagelloch.h5" -output "$out/posterior.
 fitted=$(date +%s)
 run predict $case/run.yaml -world "$out/hagelloch.h5" -posterior "$out/posterior.h5" \
   -output "$out/prediction.h5"
-run sensitivity $case/run.yaml -world "$out/hagelloch.h5" -replicates 200 \
+run sensitivity $case/run.yaml -world "$out/hagelloch.h5" -replicates 500 \
   -output "$out/sensitivity.h5"
 run calibrate $case/history.yaml -world "$out/hagelloch.h5" -output "$out/history.h5"
 

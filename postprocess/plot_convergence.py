@@ -16,6 +16,8 @@ def main():
     file = gf.open_file(args.posterior)
     history = gf.need(file, "/history", "gradus calibrate writes it")
     plt = gf.pyplot()
+    from matplotlib import ticker
+
     objective = history["objective"][:]
     above = objective - objective.min()
     unit = "" if gf.attribute(file.get("/diagnostics", file), "loss") == "squared" else "nats"
@@ -31,10 +33,15 @@ def main():
         axis.set_ylabel(name + (f" [{units}]" if units else ""))
         if is_log and np.any(y > 0):
             axis.set_yscale("log")
+            if np.nanmax(y) < 100 * np.nanmin(np.where(y > 0, y, np.nan)):
+                axis.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+                axis.yaxis.set_major_formatter(ticker.FuncFormatter(lambda v, _: f"{v:g}"))
+                axis.yaxis.set_minor_formatter(ticker.NullFormatter())
         axis.grid(axis="y", color="#e4e4e4", linewidth=0.6)
     evaluations = int(history["evaluations"][-1]) if "evaluations" in history else None
     axes[0].set_title(f"lowest objective {objective.min():.4f}"
                       + (f", {evaluations} evaluations" if evaluations else ""), loc="left", fontsize=9)
+    axes[-1].xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
     axes[-1].set_xlabel("iteration")
     figure.align_ylabels()
     gf.save(figure, args.output)

@@ -14,6 +14,8 @@ import numpy as np
 
 import gradus_file as gf
 
+MAX_DOTS = 1500  # of the samples, in a picture of a pair
+
 
 def limits(x, is_log):
     """The samples, and room around them for the prior."""
@@ -38,7 +40,7 @@ def draw_alone(axis, x, prior, ends, is_log):
 
 
 def draw_pair(axis, x, y, prior_x, prior_y):
-    axis.plot(x, y, ".", color=gf.COLOURS[0], markersize=2, alpha=min(1.0, 300 / len(x)),
+    axis.plot(x[:MAX_DOTS], y[:MAX_DOTS], ".", color=gf.COLOURS[0], markersize=2.5, alpha=0.35,
               markeredgewidth=0, rasterized=True)
     if not (prior_x and prior_y):
         return

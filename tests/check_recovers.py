@@ -19,7 +19,7 @@ import numpy as np
 gradus, mpiexec = os.environ["GRADUS"], os.environ.get("MPIEXEC", "mpirun")
 tmp = os.environ["TEST_TMP"]
 SEEDS = 20
-TRUTH = {"beta_household": 0.35, "beta_school": 0.9, "beta_company": 0.6}
+TRUTH = {"beta_household": 0.8, "beta_school": 1.2, "beta_community": 0.5}
 FIXED = ["-days", "45", "-quiet", "-progress", "none", "-overwrite"]
 
 

@@ -79,9 +79,20 @@ static PetscErrorCode measure(simulate *s, int n_tangent, double *fastest, doubl
 
 static PetscErrorCode bench(const char source[], FILE *json)
 {
-  const char *arg[] = {"gradus", "simulate", "-world", source, "-initial_cases", "1000",
-                       "-parameters_beta_household", "0.5", "-parameters_beta_work", "0.8",
-                       "-parameters_beta_leisure", "0.6", "-parameters_beta_meeting", "0.6"};
+  const char *arg[] = {"gradus",
+                       "simulate",
+                       "-world",
+                       source,
+                       "-initial_cases",
+                       "1000",
+                       "-parameters_beta_household",
+                       "0.5",
+                       "-parameters_beta_work",
+                       "0.8",
+                       "-parameters_beta_leisure",
+                       "0.6",
+                       "-parameters_beta_meeting",
+                       "0.6"};
   static const int width[] = {0, 4, 8, 16};
   double fastest[4], median[4], attack = 0, gb = 0;
   world_names names;
@@ -105,8 +116,8 @@ static PetscErrorCode bench(const char source[], FILE *json)
   world_count(w, &count);
   PetscCall(PetscPrintf(PETSC_COMM_WORLD, "%s, %d ranks, %d steps; STREAM triad %.1f GB/s a rank\n",
                         source, size, (int)m->n_step, gb));
-  PetscCall(PetscPrintf(PETSC_COMM_WORLD,
-                        "tangents  ns/agent-step (fastest, median)  ratio to plain  bytes/agent\n"));
+  PetscCall(PetscPrintf(
+    PETSC_COMM_WORLD, "tangents  ns/agent-step (fastest, median)  ratio to plain  bytes/agent\n"));
   for (int k = 0; k < 4; k++) {
     const double bytes = (double)(count.bytes + m->ops->bytes(m, width[k])) / (double)w->n;
 

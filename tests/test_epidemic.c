@@ -23,7 +23,8 @@ typedef struct bench {
   char path[256];
 } bench;
 
-static void open_bench(bench *b, const char *csv_path, const char *by, int n, const char *const more[])
+static void open_bench(bench *b, const char *csv_path, const char *by, int n,
+                       const char *const more[])
 {
   const char *arg[MAX_ARGS] = {"gradus", "sensitivity", "-world", csv_path};
   world_names names;
@@ -99,8 +100,10 @@ static void chain_binomial(int susceptible, int infectious, int n, int so_far, d
  * freedom; the bound is passed by chance with probability under 1e-4. */
 static void check_final_size(int n, double bound)
 {
-  const char *const more[] = {"-contact", "density", "-days", "40", "-dt", "0.1", "-estimator",
-                              "none", "-parameters_beta_house", "0.7"};
+  const char *const more[] = {"-contact",   "density", "-days",
+                              "40",         "-dt",     "0.1",
+                              "-estimator", "none",    "-parameters_beta_house",
+                              "0.7"};
   enum { HOUSES = 20000 };
   double expected[8] = {0}, chi = 0;
   int64_t seen[8] = {0};
@@ -145,7 +148,8 @@ static void renewal(int n_step, double dt, double start, double beta, double lat
                     double shape, double *infected)
 {
   enum { PARTS = 8 };
-  double *lambda = calloc((size_t)n_step, sizeof *lambda), *s = calloc((size_t)n_step + 1, sizeof *s);
+  double *lambda = calloc((size_t)n_step, sizeof *lambda),
+         *s = calloc((size_t)n_step + 1, sizeof *s);
   const double scale = mean / shape, norm = 1 / (tgamma(shape) * pow(scale, shape));
 
   s[0] = 1 - start;
@@ -184,9 +188,18 @@ static double averaged(const double *infected, int n)
  * mean of few seeds: O(1/400)); 12 days, passed wrongly with probability under 12 * 6e-5. */
 START_TEST(large_population_follows_its_renewal_equation)
 {
-  const char *const more[] = {"-days", "60", "-estimator", "none", "-parameters_beta_house", "2.2",
-                              "-parameters_latent_period", "1.5", "-parameters_profile_mean", "4",
-                              "-parameters_profile_shape", "2.5"};
+  const char *const more[] = {"-days",
+                              "60",
+                              "-estimator",
+                              "none",
+                              "-parameters_beta_house",
+                              "2.2",
+                              "-parameters_latent_period",
+                              "1.5",
+                              "-parameters_profile_mean",
+                              "4",
+                              "-parameters_profile_shape",
+                              "2.5"};
   enum { N = 20000, SEEDS = 400, RUNS = 24 };
   double infected[61], sum[61] = {0}, square[61] = {0};
   trajectory y;
@@ -221,9 +234,18 @@ END_TEST
  * sum matters, which is always.  One replicate, all parameters, every observable and day. */
 START_TEST(tangents_are_slopes_of_the_same_run)
 {
-  const char *const more[] = {"-days", "30", "-estimator", "pathwise", "-fd_step", "1e-7",
-                              "-parameters_importation_rate", "0.001",
-                              "-parameters_importation_fade", "10", "-parameters_beta_house", "1.5"};
+  const char *const more[] = {"-days",
+                              "30",
+                              "-estimator",
+                              "pathwise",
+                              "-fd_step",
+                              "1e-7",
+                              "-parameters_importation_rate",
+                              "0.001",
+                              "-parameters_importation_fade",
+                              "10",
+                              "-parameters_beta_house",
+                              "1.5"};
   trajectory dual_run, twin_run;
   bench b;
   int close = 0, all = 0;
@@ -257,9 +279,16 @@ END_TEST
 /* Erlang is the gamma profile of whole shape: the same run up to rounding. */
 START_TEST(erlang_equals_gamma_of_whole_shape)
 {
-  const char *more[] = {"-days", "30", "-free", "beta_house,latent_period,profile_mean",
-                        "-parameters_profile_shape", "4", "-parameters_beta_house", "2",
-                        "-profile", "gamma"};
+  const char *more[] = {"-days",
+                        "30",
+                        "-free",
+                        "beta_house,latent_period,profile_mean",
+                        "-parameters_profile_shape",
+                        "4",
+                        "-parameters_beta_house",
+                        "2",
+                        "-profile",
+                        "gamma"};
   trajectory y[2];
   bench b;
 
@@ -284,8 +313,8 @@ END_TEST
 /* People are conserved: infections never exceed the world, flows add up to totals. */
 START_TEST(totals_are_sums_of_flows)
 {
-  const char *const more[] = {"-days", "80", "-estimator", "none", "-initial_cases", "7",
-                              "-parameters_beta_house", "5"};
+  const char *const more[] = {
+    "-days", "80", "-estimator", "none", "-initial_cases", "7", "-parameters_beta_house", "5"};
   trajectory y;
   bench b;
   double total;

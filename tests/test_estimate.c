@@ -61,8 +61,8 @@ static PetscErrorCode create_stand_in(model *m, options *o, const world_names *n
   }
   m->n_flow = 1;
   m->n_observable = 1;
-  m->observable[0] =
-    (model_observable){.name = "events", .units = "people", .plus = 0, .minus = -1, .is_total = true};
+  m->observable[0] = (model_observable){
+    .name = "events", .units = "people", .plus = 0, .minus = -1, .is_total = true};
   m->is_continuous = is_continuous;
   snprintf(m->discontinuity, sizeof m->discontinuity, "a window ends");
   return PETSC_SUCCESS;
@@ -177,8 +177,7 @@ static void check_jacobian(const char *estimator, double tolerance)
       for (int p = 0; p < N_PARAMETER; p++) time += theta[p] * (p + 1) / 20.0;
       count += fmin(fmax((double)n - time, 0), 1);
       if ((double)n - time > 0 && (double)n - time < 1)
-        for (int p = 0; p < N_PARAMETER; p++)
-          slope[p] -= (p + 1) / 20.0 + (p ? 0 : gid / 100.0);
+        for (int p = 0; p < N_PARAMETER; p++) slope[p] -= (p + 1) / 20.0 + (p ? 0 : gid / 100.0);
     }
     ck_assert_all(PETSC_COMM_WORLD, fabs(y.set[0].val[n] - count) < 1e-12);
     for (int j = 0; j < e.n_free; j++)

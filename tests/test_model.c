@@ -116,8 +116,8 @@ END_TEST
 
 START_TEST(values_out_of_range_are_mistakes)
 {
-  const char *arg[] = {"gradus", "simulate", "-parameters_beta_school", "-1",
-                       "-parameters_profile_shape", "1"};
+  const char *arg[] = {
+    "gradus", "simulate", "-parameters_beta_school", "-1", "-parameters_profile_shape", "1"};
   world_names names = {.n_kind = 1, .kind = {"school"}};
   options *o;
   model *m;

@@ -96,7 +96,8 @@ START_TEST(one_rank_gives_the_same_bits_as_all)
   for (int set = 0; set < 3; set++) {
     const size_t cells = trajectory_cells(&all, set);
 
-    ck_assert_all(PETSC_COMM_WORLD, !memcmp(all.set[set].val, alone.set[set].val, cells * sizeof(double)));
+    ck_assert_all(PETSC_COMM_WORLD,
+                  !memcmp(all.set[set].val, alone.set[set].val, cells * sizeof(double)));
     ck_assert_all(PETSC_COMM_WORLD,
                   !memcmp(all.set[set].der, alone.set[set].der, 2 * cells * sizeof(double)));
   }

@@ -16,9 +16,9 @@ typedef enum estimate_type { ESTIMATE_NONE, ESTIMATE_PATHWISE, ESTIMATE_FD } est
 
 typedef struct estimate {
   estimate_type type;
-  char name[32];      /* "pathwise" */
-  char reason[256];   /* why auto took it; "" if it was asked for */
-  int n_free;         /* P */
+  char name[32];                  /* "pathwise" */
+  char reason[256];               /* why auto took it; "" if it was asked for */
+  int n_free;                     /* P */
   int free[MODEL_MAX_PARAMETERS]; /* index of each free parameter in the model */
   double fd_step;
 } estimate;

@@ -108,8 +108,8 @@ struct model {
   int n_observable;
   model_observable observable[MODEL_MAX_OBSERVABLES];
   int n_flow;
-  bool is_continuous;          /* no hazard can stop abruptly: `pathwise` is unbiased */
-  char discontinuity[160];     /* where it can, for messages; "" if continuous */
+  bool is_continuous;      /* no hazard can stop abruptly: `pathwise` is unbiased */
+  char discontinuity[160]; /* where it can, for messages; "" if continuous */
   bool has_event_history;
 };
 

@@ -28,7 +28,7 @@ typedef struct simulate {
   world *w; /* borrowed */
   model *m; /* borrowed */
   int n_set;
-  bool everywhere; /* groups of all sets are wanted on every rank */
+  bool everywhere;                      /* groups of all sets are wanted on every rank */
   world_groups *groups[MODEL_MAX_SETS]; /* owned; [0] is everybody */
   model_record record;                  /* owned; of the width last used */
   double agent_steps;                   /* so far, over the ranks of the world */

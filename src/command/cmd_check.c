@@ -75,8 +75,9 @@ static PetscErrorCode say_runs(const session *s)
                         : s->e.type == ESTIMATE_PATHWISE ? chunks
                                                          : 1));
   PetscCall(PetscPrintf(s->comm,
-                        "runs        simulate, sensitivity: %" PRId64 " replicates; calibrate: %" PRId64
-                        " draws of %" PRId64 " for one evaluation\n",
+                        "runs        simulate, sensitivity: %" PRId64
+                        " replicates; calibrate: %" PRId64 " draws of %" PRId64
+                        " for one evaluation\n",
                         n, options_int(s->o, "draws"), n));
   PetscCall(PetscPrintf(s->comm, "ranks       %d in %d group%s, areas dealt by %s\n", size,
                         s->groups->n_group, s->groups->n_group > 1 ? "s" : "",

@@ -14,8 +14,8 @@ typedef struct replicates {
   h5_file *f;
   int64_t n_replicate, each;
   bool is_mean;
-  int width;       /* free parameters, or 0 without derivatives */
-  trajectory *run; /* [each] of this group; for a mean [n_group], of all groups */
+  int width;               /* free parameters, or 0 without derivatives */
+  trajectory *run;         /* [each] of this group; for a mean [n_group], of all groups */
   trajectory mean, square; /* running mean and sum of squared deviations */
 } replicates;
 
@@ -77,8 +77,8 @@ static PetscErrorCode declare_all(const replicates *r)
 }
 
 /* Write n trajectories of this rank, replicates first.., of one observable. */
-static PetscErrorCode put(const replicates *r, const trajectory *y, int64_t first, int64_t n, int set,
-                          int k, bool is_der, bool is_error)
+static PetscErrorCode put(const replicates *r, const trajectory *y, int64_t first, int64_t n,
+                          int set, int k, bool is_der, bool is_error)
 {
   const session *s = r->s;
   const trajectory_set *shape = &r->run[0].set[set];
@@ -210,8 +210,8 @@ static PetscErrorCode run_batch(replicates *r, int64_t first, int64_t *n_here)
 
     key.replicate = (uint32_t)k;
     failed = estimate_run(&s->e, s->s, theta, key, &r->run[k - from]);
-    PetscCall(progress_update(s->p, PetscMin((k - from + 1) * s->groups->n_group + first,
-                                             r->n_replicate),
+    PetscCall(progress_update(s->p,
+                              PetscMin((k - from + 1) * s->groups->n_group + first, r->n_replicate),
                               s->s->agent_steps * s->groups->n_group));
   }
   *n_here = PetscMax(to - from, 0);

@@ -29,7 +29,9 @@ static PetscErrorCode choose_type(options *o, const model *m, estimate *e)
                               : m->discontinuity);
   }
   snprintf(e->name, sizeof e->name, "%s",
-           e->type == ESTIMATE_NONE ? "none" : e->type == ESTIMATE_FD ? "fd" : "pathwise");
+           e->type == ESTIMATE_NONE ? "none"
+           : e->type == ESTIMATE_FD ? "fd"
+                                    : "pathwise");
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -84,7 +86,8 @@ static PetscErrorCode take_named(options *o, const model *m, int n_extra, const 
 
     for (int j = 0; j < i; j++) is_again = is_again || !strcmp(word[i], word[j]);
     if (is_again)
-      PetscCall(options_mistake(o, options_where(o, "free"), "free", "%s is listed twice", word[i]));
+      PetscCall(
+        options_mistake(o, options_where(o, "free"), "free", "%s is listed twice", word[i]));
     if (at < 0 || is_again) continue;
     e->free[e->n_free++] = at;
     PetscCall(check_free(o, m, e, at));
@@ -101,8 +104,10 @@ PetscErrorCode estimate_create(options *o, const model *m, int n_extra, const ch
   *e = (estimate){.fd_step = options_real(o, "fd_step")};
   PetscCall(choose_type(o, m, e));
   options_list(o, "free", &n_word);
-  if (n_word) PetscCall(take_named(o, m, n_extra, extra, e));
-  else take_all(m, e);
+  if (n_word)
+    PetscCall(take_named(o, m, n_extra, extra, e));
+  else
+    take_all(m, e);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -138,8 +143,9 @@ static PetscErrorCode run_fd(const estimate *e, simulate *s, dual theta[], rng_k
     theta[e->free[p]].v = x;
     for (int k = 0; k < y->n_set; k++)
       for (size_t c = 0; c < trajectory_cells(y, k); c++)
-        y->set[k].der[c * (size_t)y->width + (size_t)p] =
-          (twin[1].set[k].val[c] - twin[0].set[k].val[c]) / ((x + h) - (x - h));
+        y->set[k].der[c * (size_t)y->width + (size_t)p] = (twin[1].set[k].val[c] -
+                                                           twin[0].set[k].val[c]) /
+                                                          ((x + h) - (x - h));
   }
   for (int side = 0; side < 2; side++) PetscCall(simulate_trajectory_destroy(&twin[side]));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -152,8 +158,11 @@ PetscErrorCode estimate_run(const estimate *e, simulate *s, const double theta[]
 
   PetscFunctionBegin;
   for (int p = 0; p < s->m->n_parameter; p++) at[p] = dual_const(theta[p]);
-  if (e->type == ESTIMATE_NONE) PetscCall(simulate_run(s, at, 0, key, 0, y));
-  else if (e->type == ESTIMATE_FD) PetscCall(run_fd(e, s, at, key, y));
-  else PetscCall(run_pathwise(e, s, at, key, y));
+  if (e->type == ESTIMATE_NONE)
+    PetscCall(simulate_run(s, at, 0, key, 0, y));
+  else if (e->type == ESTIMATE_FD)
+    PetscCall(run_fd(e, s, at, key, y));
+  else
+    PetscCall(run_pathwise(e, s, at, key, y));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

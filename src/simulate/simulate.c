@@ -147,8 +147,7 @@ static PetscErrorCode collect(simulate *s, int set, int n_direction, int at, tra
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(n * cells * (size_t)PetscMax(r->width, 1), &sum));
-  PetscCall(
-    world_groups_sum(s->w, s->groups[set], (PetscInt)cells, r->val[set], is_whole, sum));
+  PetscCall(world_groups_sum(s->w, s->groups[set], (PetscInt)cells, r->val[set], is_whole, sum));
   for (size_t g = 0; g < n; g++)
     observe(s->m, r->n_time, sum + g * cells, 1, 1, to->val + g * out, 1, 0);
   if (n_direction) {

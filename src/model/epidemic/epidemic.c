@@ -153,8 +153,8 @@ static PetscErrorCode set_up(model *m, world *w)
   PetscFunctionBegin;
   e->w = w;
   PetscCall(check_parameters(m, e));
-  PetscCall(PetscMalloc4(w->n, &e->susceptible, w->n, &e->active, w->n, &e->fresh, w->n_site,
-                         &e->contact));
+  PetscCall(
+    PetscMalloc4(w->n, &e->susceptible, w->n, &e->active, w->n, &e->fresh, w->n_site, &e->contact));
   for (PetscInt s = 0; s < w->n_site; s++)
     e->contact[s] = e->is_density || w->site_size[s] < 3 ? 1.0 : 1.0 / (w->site_size[s] - 1);
   for (int k = 0; k < w->n_kind; k++) e->n_column += w->kind[k].n_slot;

@@ -104,8 +104,9 @@ static void start_given(epidemic *e)
 {
   const world *w = e->w;
   const world_attribute *initial = world_find_attribute(w, e->initial_attribute);
-  const world_attribute *onset =
-    isnan(e->known_until) ? NULL : world_find_attribute(w, e->onset_attribute);
+  const world_attribute *onset = isnan(e->known_until)
+                                   ? NULL
+                                   : world_find_attribute(w, e->onset_attribute);
   static const double zero[DUAL_MAX];
 
   if (initial && initial->is_label) initial = NULL;
@@ -152,8 +153,10 @@ static PetscErrorCode start_drawn(epidemic *e)
     const PetscInt i = e->susceptible[a];
 
     while (c < n && drawn[c] < w->gid[i]) c++;
-    if (c < n && drawn[c] == w->gid[i]) e->fresh[e->n_fresh++] = i;
-    else e->susceptible[kept++] = i;
+    if (c < n && drawn[c] == w->gid[i])
+      e->fresh[e->n_fresh++] = i;
+    else
+      e->susceptible[kept++] = i;
   }
   e->n_susceptible = kept;
   for (PetscInt a = 0; a < e->n_fresh; a++) start_infected(e, e->fresh[a], 0.0, zero, true);
@@ -182,9 +185,9 @@ static PetscErrorCode set_parameters(epidemic *e, const dual theta[])
     e->delay_sigma = dual_const(0);
     e->delay_mu = dual_log(mean);
   }
-  e->span = dual_add(theta[e->at.latent],
-                     dual_mul(theta[e->at.mean],
-                              dual_shift(dual_scale(dual_powr(shape, -0.5), 2.0), 1.0)));
+  e->span = dual_add(
+    theta[e->at.latent],
+    dual_mul(theta[e->at.mean], dual_shift(dual_scale(dual_powr(shape, -0.5), 2.0), 1.0)));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

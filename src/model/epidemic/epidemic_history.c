@@ -56,8 +56,9 @@ static PetscErrorCode find_times(const epidemic *e, const double **from, const d
   for (PetscInt i = 0; i < e->w->n && !code; i++)
     if (isnan((*from)[i]) != isnan((*to)[i]) || (*to)[i] < (*from)[i]) {
       code = BASE_EXIT_INPUT;
-      snprintf(message, sizeof message, "world: agent %" PRId64 ": %s %g and %s %g do not go together",
-               e->w->gid[i], e->infectious_attribute, (*from)[i], e->removed_attribute, (*to)[i]);
+      snprintf(message, sizeof message,
+               "world: agent %" PRId64 ": %s %g and %s %g do not go together", e->w->gid[i],
+               e->infectious_attribute, (*from)[i], e->removed_attribute, (*to)[i]);
     }
   PetscCall(base_agree(e->w->comm, code, message));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -92,7 +93,8 @@ static PetscErrorCode cut_step(const epidemic *e, history_drive *d, double from,
     if (d->from[i] > from && d->from[i] < to) d->cut[n + n_here++] = d->from[i];
     if (d->to[i] > from && d->to[i] < to) d->cut[n + n_here++] = d->to[i];
   }
-  PetscCallMPI(MPI_Allgatherv(d->cut + n, n_here, MPI_DOUBLE, d->cut, n_of, at, MPI_DOUBLE, w->comm));
+  PetscCallMPI(
+    MPI_Allgatherv(d->cut + n, n_here, MPI_DOUBLE, d->cut, n_of, at, MPI_DOUBLE, w->comm));
   PetscCall(PetscFree2(n_of, at));
   d->cut[n++] = to;
   PetscCall(PetscSortReal(n, d->cut));
@@ -152,8 +154,8 @@ static PetscErrorCode history_create(const epidemic *e, const history_drive *d, 
   h->until = until;
   PetscCall(world_groups_create(w, NULL, &h->everybody));
   for (PetscInt i = 0; i < w->n; i++) h->n_event += is_event(d->from[i], until);
-  PetscCall(PetscCalloc3(h->n_event, &h->area, h->n_event, &h->time, h->n_event * w->n_kind,
-                         &h->count));
+  PetscCall(
+    PetscCalloc3(h->n_event, &h->area, h->n_event, &h->time, h->n_event * w->n_kind, &h->count));
   PetscCall(PetscCalloc2(w->n_local_area * w->n_kind, &h->exposure, w->n_local_area, &h->at_risk));
   for (PetscInt a = 0; a < w->n_local_area; a++)
     for (PetscInt i = w->local_area_ptr[a]; i < w->local_area_ptr[a + 1]; i++) {

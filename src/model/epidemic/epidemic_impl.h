@@ -18,12 +18,12 @@ enum { EPIDEMIC_INFECTION, EPIDEMIC_ONSET, EPIDEMIC_REMOVAL, EPIDEMIC_N_FLOW };
  * the density of a gamma distribution, f(x) = exp((k - 1) log x - x/scale - log_norm). */
 typedef struct epidemic_profile {
   dual latent, shape, scale;
-  bool is_erlang;   /* whole shape: no logarithm needed */
+  bool is_erlang;    /* whole shape: no logarithm needed */
   bool has_tangents; /* of shape or scale; latent is always taken */
-  double log_norm;  /* lgamma(k) + k log(scale) */
-  double norm;      /* exp(-log_norm) */
-  double d_shape;   /* digamma(k) + log(scale) */
-  double end;       /* f(x) is under 1e-14 of its largest value from here on, and taken as 0 */
+  double log_norm;   /* lgamma(k) + k log(scale) */
+  double norm;       /* exp(-log_norm) */
+  double d_shape;    /* digamma(k) + log(scale) */
+  double end;        /* f(x) is under 1e-14 of its largest value from here on, and taken as 0 */
 } epidemic_profile;
 
 /* Indices of parameters in the model's list. */
@@ -37,12 +37,12 @@ typedef struct epidemic_index {
 typedef struct epidemic_history {
   double until;
   world_groups *everybody; /* owned */
-  PetscInt n_event;  /* observed infections here, in (0, until] */
-  PetscInt *area;    /* [n_event] local area, ascending */
-  double *time;      /* [n_event] day */
-  double *count;     /* [n_event][n_kind] c_v times infectious fellow members just before */
-  double *exposure;  /* [n_local_area][n_kind] integrals of the same over time at risk */
-  double *at_risk;   /* [n_local_area] susceptible agents that are never infected */
+  PetscInt n_event;        /* observed infections here, in (0, until] */
+  PetscInt *area;          /* [n_event] local area, ascending */
+  double *time;            /* [n_event] day */
+  double *count;           /* [n_event][n_kind] c_v times infectious fellow members just before */
+  double *exposure;        /* [n_local_area][n_kind] integrals of the same over time at risk */
+  double *at_risk;         /* [n_local_area] susceptible agents that are never infected */
 } epidemic_history;
 
 typedef struct epidemic {
@@ -61,8 +61,8 @@ typedef struct epidemic {
    * profile; infected in this step */
   PetscInt *susceptible, *active, *fresh;
   PetscInt n_susceptible, n_active, n_fresh;
-  int32_t **site;            /* [n_column] site of each agent by membership slot; borrowed */
-  int *stride;               /* [n_column] step from agent to agent in it; owned */
+  int32_t **site; /* [n_column] site of each agent by membership slot; borrowed */
+  int *stride;    /* [n_column] step from agent to agent in it; owned */
   int n_column;
   /* of the run in force */
   rng_key key;
@@ -70,9 +70,9 @@ typedef struct epidemic {
   int width;
   epidemic_profile profile;
   dual beta[WORLD_MAX_KINDS];
-  dual delay_mu, delay_sigma;     /* of the logarithm of the delay in days */
-  dual span;                      /* from infection to the end of prevalence, day */
-  dual importation, fade;         /* per day; day */
+  dual delay_mu, delay_sigma; /* of the logarithm of the delay in days */
+  dual span;                  /* from infection to the end of prevalence, day */
+  dual importation, fade;     /* per day; day */
 } epidemic;
 
 /* epidemic_profile_value - f(x) for x > 0, and by pointer its derivatives by x, scale and shape */

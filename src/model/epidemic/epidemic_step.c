@@ -141,8 +141,7 @@ static void merge_fresh(epidemic *e)
 
   e->n_active = to;
   while (b > 0)
-    e->active[--to] =
-      a > 0 && e->active[a - 1] > e->fresh[b - 1] ? e->active[--a] : e->fresh[--b];
+    e->active[--to] = a > 0 && e->active[a - 1] > e->fresh[b - 1] ? e->active[--a] : e->fresh[--b];
 }
 
 PetscErrorCode epidemic_step(model *m, PetscInt step)
@@ -161,8 +160,8 @@ PetscErrorCode epidemic_step(model *m, PetscInt step)
   for (PetscInt b = 0; b < e->n_fresh; b++) {
     const PetscInt i = e->fresh[b];
 
-    epidemic_infect(e, i, e->x->val[i],
-                    e->width ? e->x->der + (size_t)i * (size_t)e->width : none, false);
+    epidemic_infect(e, i, e->x->val[i], e->width ? e->x->der + (size_t)i * (size_t)e->width : none,
+                    false);
   }
   merge_fresh(e);
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -44,7 +44,7 @@ def calibrate(counts, seed):
     priors = [x for name, value in TRUTH.items()
               for x in ("-prior_" + name, f"lognormal({np.log(value) + 0.3:.6f},1)")]
     run("calibrate", "inputs/tiny/run.yaml", "-free", ",".join(TRUTH), "-loss", "poisson",
-        "-data", data, "-data_observable", "onsets", "-replicates", "60", "-draws", "8",
+        "-data", data, "-data_observable", "onsets", "-replicates", "30", "-draws", "8",
         "-start", "laplace", "-ranks_per_world", "1", "-seed", str(seed), "-output", path, *priors)
     with h5py.File(path, "r") as file:
         names = [n.decode().rstrip("\0") for n in file["/parameters/free"][...]]

@@ -1,15 +1,13 @@
 /*
  * cmd_check.c - everything but the run: reads all inputs, says what would run
  *
- * Sizes, memory of each rank, steps, runs, and the files that would be written.  Writes nothing.
+ * Sizes, memory of each rank, steps, runs, data, and the files that would be written.  Writes
+ * nothing.  Data and priors are looked at if the run file has any.
  */
+#include "calibration.h"
 #include "command.h"
-#include "session.h"
 
-#include "gradus/loss.h"
-#include "gradus/progress.h"
-
-#include <math.h>
+#include <string.h>
 
 static int n_width(const session *s)
 {
@@ -45,9 +43,12 @@ static PetscErrorCode say_world(const session *s)
 
 static PetscErrorCode say_model(const session *s)
 {
+  char dt[32];
+
   PetscFunctionBegin;
-  PetscCall(PetscPrintf(s->comm, "model       %s, %" PetscInt_FMT " steps of %g day\n", s->m->type,
-                        s->m->n_step, s->m->dt));
+  snprintf(dt, sizeof dt, "%g", s->m->dt); /* PETSc's own %g says "1." */
+  PetscCall(PetscPrintf(s->comm, "model       %s, %" PetscInt_FMT " steps of %s day\n", s->m->type,
+                        s->m->n_step, dt));
   for (int p = 0; p < s->m->n_parameter; p++) {
     const model_parameter *q = &s->m->parameter[p];
     bool is_free = false;
@@ -83,19 +84,56 @@ static PetscErrorCode say_runs(const session *s)
                         s->groups->n_group, s->groups->n_group > 1 ? "s" : "",
                         options_text(s->o, "partition")));
   PetscCall(PetscPrintf(s->comm, "would write %s, with .run.json and .status.json beside it\n",
-                        output ? output : "the command's default output"));
+                        output ? output : "results.h5 or posterior.h5 here"));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode say_data(const calibration *c)
+{
+  const loss *l = c->l;
+
+  PetscFunctionBegin;
+  if (l->n_row)
+    PetscCall(PetscPrintf(
+      c->s->comm,
+      "data        %s: %" PetscInt_FMT " days of %s in %" PetscInt_FMT " columns, loss %s\n",
+      l->path, l->n_row, c->s->m->observable[l->observable].name, l->n_column, l->name));
+  else
+    PetscCall(PetscPrintf(c->s->comm, "data        in the world itself, loss %s\n", l->name));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode check(session *s)
+{
+  const bool is_fit = options_path(s->o, "data") ||
+                      !strcmp(options_text(s->o, "loss"), "event_history");
+  const char *const *by;
+  calibration *c = NULL;
+  int n_by;
+
+  PetscFunctionBegin;
+  if (is_fit) PetscCall(calibration_check(s, &c));
+  PetscCall(session_check(s));
+  if (is_fit) PetscCall(calibration_read(c));
+  by = options_list(s->o, "by", &n_by);
+  PetscCall(session_load(s, n_by, by, false));
+  PetscCall(say_world(s));
+  PetscCall(say_model(s));
+  if (is_fit) PetscCall(say_data(c));
+  PetscCall(say_runs(s));
+  PetscCall(calibration_destroy(&c));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 PetscErrorCode cmd_check(MPI_Comm comm, options *o)
 {
   session *s = NULL;
+  PetscErrorCode code;
 
   PetscFunctionBegin;
-  PetscCall(session_open(comm, o, &s));
-  PetscCall(say_world(s));
-  PetscCall(say_model(s));
-  PetscCall(say_runs(s));
-  PetscCall(session_close(&s, PETSC_SUCCESS));
+  PetscCall(session_begin(comm, o, &s));
+  code = check(s);
+  PetscCall(session_close(&s, code));
+  PetscCall(code);
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -68,6 +68,16 @@ static PetscErrorCode session_check_parameters(session *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* -output, or the file that the command writes to in the working directory (DESIGN.md, section 2). */
+static const char *default_output(const options *o)
+{
+  const char *command = options_command(o), *output = options_path(o, "output");
+
+  if (!strcmp(command, "check")) return NULL;
+  if (output) return output;
+  return strcmp(command, "calibrate") ? "results.h5" : "posterior.h5";
+}
+
 PetscErrorCode session_begin(MPI_Comm comm, options *o, session **out)
 {
   session *s;
@@ -80,7 +90,7 @@ PetscErrorCode session_begin(MPI_Comm comm, options *o, session **out)
   *out = s;
   s->comm = comm;
   s->o = o;
-  s->output = strcmp(options_command(o), "check") ? options_path(o, "output") : NULL;
+  s->output = default_output(o);
   s->key = (rng_key){.seed = (uint64_t)options_int(o, "seed"), .replicate = 0};
   PetscCallMPI(MPI_Comm_size(comm, &size));
   per_world = options_int(o, "ranks_per_world");

@@ -23,7 +23,8 @@ typedef struct session {
   MPI_Comm comm;      /* all ranks of the run; borrowed */
   options *o;         /* borrowed */
   const char *source; /* what -world names, resolved; borrowed from the options */
-  const char *output; /* the result file, or NULL for a command that has none; borrowed */
+  const char *output; /* the result file, results.h5 or posterior.h5 if -output names none; NULL
+                         for check; borrowed */
   bool is_loaded;
   world_names names;
   int n_extra; /* parameters that are not the model's but a loss's: names allowed in -free */

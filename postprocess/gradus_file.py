@@ -7,8 +7,12 @@ import math
 import os
 import sys
 
-import h5py
-import numpy as np
+try:
+    import h5py
+    import numpy as np
+except ImportError as missing:
+    sys.exit(f"{os.path.basename(sys.argv[0])}: error: {missing} (run it with a python that has h5py, "
+             "numpy and matplotlib: Debian's is /usr/bin/python3)")
 
 COLOURS = ["#1b6ca8", "#d1495b", "#3b8e5a", "#8d5a97", "#c98a1b", "#4d4d4d"]
 PRIOR = "#9a9a9a"

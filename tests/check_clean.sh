@@ -37,7 +37,7 @@ dump=-malloc_dump
 each "$MPIEXEC -q -n 1" "leaves no memory on 1 rank" '^\[ *[0-9]+\] *[0-9]+ bytes '
 each "$MPIEXEC -q -n 2" "leaves no memory on 2 ranks" '^\[ *[0-9]+\] *[0-9]+ bytes '
 if command -v valgrind >/dev/null; then
-  dump='' few="$few -draws 14 -start prior"
+  dump='' few="-replicates 1 -draws 14 -start prior -tao_max_it 1"
   each "valgrind -q --error-exitcode=9 --suppressions=tests/valgrind.supp" "under valgrind" '^==.*(Invalid|uninit)'
 else
   echo "skip valgrind (not installed)"

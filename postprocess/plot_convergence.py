@@ -5,9 +5,8 @@ The objective is shown as what it lies above its lowest value, so that its last 
 
 Reads  POSTERIOR /history/{objective, loss, divergence, gradient_norm, evaluations}[iteration]
 """
+import gradus_file as gf  # first: it says which modules are missing
 import numpy as np
-
-import gradus_file as gf
 
 
 def main():

@@ -8,9 +8,8 @@ dots inside each, bounds included, stands beside.
 Reads  PREDICTION /data/{day, group, values[day, group]}, /prediction/level,
        /prediction/quantiles[level, day, group]
 """
+import gradus_file as gf  # first: it says which modules are missing
 import numpy as np
-
-import gradus_file as gf
 
 
 def row_of(level, wanted):

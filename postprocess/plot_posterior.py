@@ -10,9 +10,8 @@ Reads  POSTERIOR /posterior/samples[sample, parameter], /parameters/{free, units
 """
 import math
 
+import gradus_file as gf  # first: it says which modules are missing
 import numpy as np
-
-import gradus_file as gf
 
 MAX_DOTS = 1500  # of the samples, in a picture of a pair
 

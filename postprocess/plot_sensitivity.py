@@ -9,9 +9,8 @@ Reads  RESULTS /time, /parameters/{free, units, value}, /sensitivity/NAME[replic
        or, with -by, /sensitivity_by/ATTRIBUTE/NAME[replicate, time, group, parameter] and
        /groups/ATTRIBUTE; of files with `keep: mean` NAME without replicates and NAME_se
 """
+import gradus_file as gf  # first: it says which modules are missing
 import numpy as np
-
-import gradus_file as gf
 
 
 def read(file, observable, by):

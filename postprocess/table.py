@@ -4,9 +4,8 @@
 Reads  POSTERIOR /posterior/samples[sample, parameter], /parameters/{free, units},
        /diagnostics/prior
 """
+import gradus_file as gf  # first: it says which modules are missing
 import numpy as np
-
-import gradus_file as gf
 
 
 def main():

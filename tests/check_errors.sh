@@ -1,5 +1,5 @@
 #!/bin/sh
-# check_errors.sh - what a person sees who gets it wrong                           timeout: 400
+# check_errors.sh - what a person sees who gets it wrong                           timeout: 600
 #
 # Each case is run on 1 and on 4 ranks: the same exit code, the same lines on standard error, as
 # many as stated, each beginning "gradus: error: ", no stack trace, no banner, and in bounded time.
@@ -66,6 +66,62 @@ printf 'day,onsets\n0,1\n1,x\n' >"$tmp/cases.csv"
 expect "a bad cell in the data" 3 1 'cases.csv:3:2: ' calibrate run.yaml -free beta_school -data cases.csv $q -output o.h5
 expect "a wrong prior" 2 1 'beta_school.*normal' calibrate run.yaml -free beta_school -data cases.csv -prior_beta_school 'normel(0,1)' $q -output o.h5
 expect "a prior of nothing" 2 1 'beta_scool' calibrate run.yaml -free beta_school -data cases.csv -prior_beta_scool 'normal(0,1)' $q -output o.h5
+expect "a parameter that the event history does not know" 2 1 "latent_period cannot be free" calibrate history.yaml -free latent_period,beta_house $q -output o.h5
+
+# Solver options: value, key and type, all at once, with their place.
+yaml "world: persons.csv" "free: [beta_school]" "data: cases.csv" "tao: {type: lmvn, max_it: x, gatol: -1, max_itt: 3}"
+printf 'day,onsets\n0,1\n1,2\n' >"$tmp/cases.csv"
+expect "all mistakes of solver options at once" 2 4 'run.yaml:4:[0-9]+: tao_max_it: .x. is not a whole' calibrate run.yaml $q -output o.h5
+expect "the place of a wrong tao_type" 2 4 'run.yaml:4:7: tao_type: lmvn' calibrate run.yaml $q -output o.h5
+yaml "world: persons.csv" "free: [beta_school]" "data: cases.csv"
+expect "a solver value that is no number" 2 2 'tao_gatol: .x. is not a finite' calibrate run.yaml -tao_gatol x -tao_max_it 1e3 $q -output o.h5
+expect "a solver value that PETSc refuses" 2 1 'tao_\*: .*nosuch' calibrate run.yaml -tao_ls_type nosuch $q -output o.h5
+expect "a wrong type of TAO on the command line" 2 1 'command line: -tao_type: lmvn' calibrate run.yaml -tao_type lmvn $q -output o.h5
+
+# What a command does not use, it does not take; what it reads, check opens.
+# shellcheck disable=SC2086
+for unused in "predict -parameters_beta_school 1" "predict -prior_beta_school normal(0,1)" "predict -free beta_school" \
+  "predict -estimator fd" "predict -fd_step 0.1" "predict -keep mean" "predict -replicates 5" \
+  "predict -pathwise_accept_bias true" "calibrate -by area" "calibrate -keep mean" "calibrate -fd_step 0.1"; do
+  set -- $unused
+  more="-posterior half.h5"
+  [ "$1" = calibrate ] && more="-free beta_school"
+  expect "$unused is refused" 2 1 "line: $2: is not used by $1" "$1" run.yaml "$2" "$3" $q -data cases.csv -output o.h5 $more
+done
+expect "check opens the posterior" 3 1 'nofile.h5' check run.yaml -posterior nofile.h5
+expect "check opens the posterior: damaged" 3 1 'half.h5' check run.yaml -posterior half.h5
+expect "check opens the table of persons" 3 1 'nofile.csv' check -import persons -persons nofile.csv
+expect "check opens another table of persons" 3 1 'bad.csv:3' check run.yaml -import persons -persons bad.csv
+yaml "world: w.h5" "initial_cases: 1000000" "profile: erlang" "parameters:" "  profile_shape: 2.5" "dayz: 1"
+expect "more initial cases than agents, and no whole shape" 2 3 'run.yaml:2:1: initial_cases: .*more than' simulate run.yaml $q -output o.h5
+expect "no whole shape" 2 3 'run.yaml:5:3: profile_shape: 2.5 is not a whole' simulate run.yaml $q -output o.h5
+
+# Rates of an event history are not those of a simulation.
+yaml "world: persons.csv" "loss: event_history"
+for command in simulate sensitivity; do
+  expect "$command with loss: event_history" 2 1 'run.yaml:2:1: loss: event_history.*hazards per day' $command run.yaml $q -output o.h5
+done
+"$GRADUS" calibrate inputs/hagelloch/history.yaml -draws 16 -samples 10 -tao_max_it 2 -output "$tmp/history.h5" $q
+cp inputs/hagelloch/persons.csv inputs/hagelloch/onsets.csv "$tmp/"
+sed 's/^replicates: .*/replicates: 2/' inputs/hagelloch/run.yaml >"$tmp/run.yaml"
+for command in predict check; do
+  expect "$command from the posterior of an event history" 2 1 'command line: -posterior: .*history.h5: .*hazards per day' \
+    $command run.yaml -posterior history.h5
+done
+cp inputs/tiny/persons.csv "$tmp/persons.csv"
+
+# A run that fails says so beside its output.
+yaml "world: bad.csv"
+rm -f "$tmp"/o.h5.status.json
+for command in simulate sensitivity; do
+  expect "$command that fails while it loads" 3 1 'bad.csv:3' $command run.yaml $q -output o.h5
+  if grep -q '"state": "failed"' "$tmp/o.h5.status.json"; then echo "ok $command leaves state failed"; else
+    echo "FAIL $command leaves another state"
+    cat "$tmp/o.h5.status.json"
+  fi
+  rm -f "$tmp/o.h5.status.json"
+done
+yaml "world: persons.csv"
 for kind in o.h5 o.h5.part; do
   [ -e "$tmp/$kind" ] && echo "FAIL a failed run left $kind"
 done

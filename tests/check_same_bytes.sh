@@ -38,9 +38,12 @@ for case in hagelloch tiny; do
   [ $case = tiny ] && by=group,area || by=class,area
   same "simulate_$case" simulate "$file" -replicates 5 -by $by
   same "sensitivity_$case" sensitivity "$file" -replicates 5 -estimator pathwise
-  same "calibrate_$case" calibrate "$file" -replicates 2 -tao_max_it 4
+  same "calibrate_$case" calibrate "$file" -replicates 2 -start prior -tao_max_it 3
 done
 same mean_tiny sensitivity "$tiny" -replicates 5 -estimator fd -keep mean -by group
+run 1 calibrate "$tiny" -replicates 1 -draws 14 -start prior -tao_max_it 1 -output "$tmp/posterior.h5" ||
+  echo "FAIL calibrate for predict"
+same predict_tiny predict "$tiny" -posterior "$tmp/posterior.h5" -samples 20 -by group,area
 same history calibrate inputs/hagelloch/history.yaml -tao_max_it 10
 
 # A world of 100,000 agents whose venues cross areas.
@@ -50,19 +53,29 @@ big="sensitivity -world synthetic:100000 -days 30 -initial_cases 100 -estimator 
 same big $big
 
 # Every rank of four owns agents and exchanges partial sums: the run's own counts.
-# shellcheck disable=SC2086
-run 4 $big -days 1 -output "$tmp/big.h5"
-if "$PYTHON" - "$tmp/big.h5.run.json" <<'EOF'; then
+shared() { # name args...
+  name=$1
+  shift
+  if run 4 "$@" -ranks_per_world 0 -output "$tmp/shared.h5" && "$PYTHON" - "$tmp/shared.h5.run.json" "$name" <<'EOF'; then
 import json, sys
 counts = json.load(open(sys.argv[1]))
 print({k: counts[k] for k in ("agents", "sites_sent", "sites_received")})
-sys.exit(not all(len(counts[k]) == 4 and min(counts[k]) > 0
-                 for k in ("agents", "sites_sent", "sites_received")))
+least = 1 if sys.argv[2] == "big" else 0  # in a small world one rank may own all venues that are shared
+sys.exit(not all(len(counts[k]) == 4 and min(counts[k]) >= least for k in ("agents", "sites_sent", "sites_received"))
+         or min(counts["agents"]) == 0
+         or not all(a + b > 0 for a, b in zip(counts["sites_sent"], counts["sites_received"])))
 EOF
-  echo "ok four ranks all own agents and exchange partial sums"
-else
-  echo "FAIL four ranks all own agents and exchange partial sums"
-fi
+    echo "ok $name: four ranks all own agents and exchange partial sums"
+  else
+    echo "FAIL $name: four ranks all own agents and exchange partial sums"
+  fi
+}
+for partition in blocks hilbert ptscotch; do
+  shared "hagelloch, $partition" sensitivity $hagelloch -replicates 1 -partition $partition
+  shared "tiny, $partition" sensitivity $tiny -replicates 1 -partition $partition
+done
+# shellcheck disable=SC2086
+shared big $big -days 1
 
 # shellcheck disable=SC2086
 if run 4 $big -test_rank_order_sums -partition hilbert -output "$tmp/control.h5" &&

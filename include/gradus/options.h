@@ -70,7 +70,8 @@ PetscErrorCode options_family_check(options *o, const char prefix[], const char 
 PetscErrorCode options_list_check(options *o, const char name[], const char what[], int n,
                                   const char *const names[]);
 
-/* options_mistake - note a mistake; where from options_where().  Logically collective. */
+/* options_mistake - note a mistake; where from options_where(), or "tao" for the place where the
+ * option `key` of TAO was given.  Logically collective. */
 PetscErrorCode options_mistake(options *o, const char where[], const char key[],
                                const char format[], ...) PETSC_ATTRIBUTE_FORMAT(4, 5);
 

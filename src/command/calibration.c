@@ -30,6 +30,62 @@ static PetscErrorCode check_estimator(const session *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* A value that PETSc does not take is a mistake of the user, not of ours. */
+static PetscErrorCode check_inference(options *o, int n)
+{
+  char message[BASE_MESSAGE_SIZE];
+  const char *what = message;
+  PetscErrorCode code;
+
+  PetscFunctionBegin;
+  code = infer_check(o, n);
+  if (base_exit_code(code) != BASE_EXIT_INTERNAL) PetscFunctionReturn(code);
+  snprintf(message, sizeof message, "%s", base_error_message());
+  base_error_forget();
+  for (int i = 0; i < 2 && strstr(what, ": "); i++)
+    what = strstr(what, ": ") + 2; /* file, function */
+  PetscCall(options_mistake(o, "solver options", "tao_*", "a value is not taken: %s", what));
+  PetscCall(options_check(o));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* A wrong -tao_type must not hide what else is wrong: once more, with a type that is right. */
+static PetscErrorCode check_solvers(options *o, int n)
+{
+  char type[64];
+  PetscBool is_given;
+
+  PetscFunctionBegin;
+  PetscCall(check_inference(o, n));
+  PetscCall(PetscOptionsGetString(NULL, NULL, "-tao_type", type, sizeof type, &is_given));
+  if (!is_given) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscOptionsSetValue(NULL, "-tao_type", "lmvm"));
+  PetscCall(check_inference(o, n));
+  PetscCall(PetscOptionsSetValue(NULL, "-tao_type", type));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode calibration_check_posterior(session *s)
+{
+  const char *path = options_path(s->o, "posterior");
+  char name[64] = "";
+  h5_file *f;
+  PetscErrorCode code;
+
+  PetscFunctionBegin;
+  PetscCall(h5_open(s->comm, path, "posterior", &f));
+  code = h5_attribute_get_text(f, "/diagnostics", "loss", sizeof name, name);
+  (void)h5_close(&f);
+  PetscCall(code);
+  if (!strcmp(name, "event_history"))
+    PetscCall(options_mistake(s->o, options_where(s->o, "posterior"), "posterior",
+                              "%s: made by loss event_history: its rates are hazards per day given "
+                              "observed infectiousness, not doses over a simulated profile "
+                              "(predict needs a calibration by simulation)",
+                              path));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 PetscErrorCode calibration_check(session *s, calibration **out)
 {
   calibration *c;
@@ -51,7 +107,7 @@ PetscErrorCode calibration_check(session *s, calibration **out)
       .can_be_free = true};
   PetscCall(loss_check(s->o, s->m));
   PetscCall(check_estimator(s));
-  PetscCall(infer_check(s->o, c->n));
+  PetscCall(check_solvers(s->o, c->n));
   PetscCall(infer_priors_check(s->o, PetscMin(c->n, INFER_MAX), c->parameters, c->priors));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -29,6 +29,12 @@ typedef struct calibration {
  * After session_begin().  Collective. */
 PetscErrorCode calibration_check(session *s, calibration **c);
 
+/* calibration_check_posterior - a mistake if -posterior is that of an event history: its rates are
+ * not those of a simulation.  Raises nothing but what is wrong with the file.  Collective.
+ *
+ * Errors  BASE_EXIT_INPUT */
+PetscErrorCode calibration_check_posterior(session *s);
+
 /* calibration_read - read the data; before session_load().  Collective.
  *
  * Errors  BASE_EXIT_INPUT */

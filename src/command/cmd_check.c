@@ -103,6 +103,42 @@ static PetscErrorCode say_data(const calibration *c)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* What `gradus world -import` would read; the world itself may be another one. */
+static PetscErrorCode check_import(session *s)
+{
+  const char *persons = options_path(s->o, "persons");
+  const size_t length = persons ? strlen(persons) : 0;
+
+  PetscFunctionBegin;
+  if (options_is_set(s->o, "import") && !persons)
+    PetscCall(options_mistake(s->o, "command line", "persons",
+                              "is required by import: a table of persons (*.csv)"));
+  else if (persons && !options_is_set(s->o, "import"))
+    PetscCall(options_mistake(s->o, options_where(s->o, "persons"), "persons",
+                              "is read with import: persons"));
+  else if (persons && (length < 4 || strcmp(persons + length - 4, ".csv")))
+    PetscCall(options_mistake(s->o, options_where(s->o, "persons"), "persons",
+                              "%s: the name of a table of persons ends in .csv", persons));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The inputs that no session reads. */
+static PetscErrorCode read_others(session *s)
+{
+  const char *persons = options_path(s->o, "persons");
+  world *w = NULL;
+
+  PetscFunctionBegin;
+  if (options_path(s->o, "posterior")) {
+    PetscCall(calibration_check_posterior(s));
+    PetscCall(options_check(s->o));
+  }
+  if (!persons || !strcmp(persons, s->source)) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(world_load(s->comm, persons, s->o, &w));
+  PetscCall(world_destroy(&w));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode check(session *s)
 {
   const bool is_fit = options_path(s->o, "data") ||
@@ -113,7 +149,9 @@ static PetscErrorCode check(session *s)
 
   PetscFunctionBegin;
   if (is_fit) PetscCall(calibration_check(s, &c));
+  PetscCall(check_import(s));
   PetscCall(session_check(s));
+  PetscCall(read_others(s));
   if (is_fit) PetscCall(calibration_read(c));
   by = options_list(s->o, "by", &n_by);
   PetscCall(session_load(s, n_by, by, false));
@@ -131,8 +169,8 @@ PetscErrorCode cmd_check(MPI_Comm comm, options *o)
   PetscErrorCode code;
 
   PetscFunctionBegin;
-  PetscCall(session_begin(comm, o, &s));
-  code = check(s);
+  code = session_begin(comm, o, &s);
+  if (!code) code = check(s);
   PetscCall(session_close(&s, code));
   PetscCall(code);
   PetscFunctionReturn(PETSC_SUCCESS);

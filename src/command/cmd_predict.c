@@ -436,6 +436,10 @@ static PetscErrorCode predict(prediction *p)
     PetscCall(options_mistake(s->o, "command line", "posterior", "is required: a posterior.h5"));
   PetscCall(loss_check(s->o, s->m));
   PetscCall(session_check(s));
+  PetscCall(calibration_check_posterior(s));
+  PetscCall(options_check(s->o));
+  PetscCall(session_check_loss(s));
+  PetscCall(options_check(s->o));
   PetscCall(calibration_read(p->c));
   PetscCall(read_posterior(p));
   PetscCall(load(p));

@@ -10,12 +10,12 @@ PetscErrorCode cmd_sensitivity(MPI_Comm comm, options *o)
   PetscErrorCode code;
 
   PetscFunctionBegin;
-  PetscCall(session_begin(comm, o, &s));
-  if (s->e.type == ESTIMATE_NONE)
+  code = session_begin(comm, o, &s);
+  if (!code && s->e.type == ESTIMATE_NONE)
     PetscCall(options_mistake(o, options_where(o, "estimator"), "estimator",
                               "none gives no sensitivities (take auto, pathwise or fd)"));
-  PetscCall(replicates_command(s));
-  code = replicates_run(s);
+  if (!code) code = replicates_command(s);
+  if (!code) code = replicates_run(s);
   PetscCall(session_close(&s, code));
   PetscCall(code);
   PetscFunctionReturn(PETSC_SUCCESS);

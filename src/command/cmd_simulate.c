@@ -15,13 +15,13 @@ PetscErrorCode cmd_simulate(MPI_Comm comm, options *o)
   PetscErrorCode code;
 
   PetscFunctionBegin;
-  PetscCall(session_begin(comm, o, &s));
-  if (strcmp(options_where(o, "estimator"), "command line")) {
+  code = session_begin(comm, o, &s);
+  if (!code && strcmp(options_where(o, "estimator"), "command line")) {
     s->e.type = ESTIMATE_NONE;
     PetscCall(PetscStrncpy(s->e.name, "none", sizeof s->e.name));
   }
-  PetscCall(replicates_command(s));
-  code = replicates_run(s);
+  if (!code) code = replicates_command(s);
+  if (!code) code = replicates_run(s);
   PetscCall(session_close(&s, code));
   PetscCall(code);
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -298,6 +298,7 @@ PetscErrorCode replicates_command(session *s)
   int n_by;
 
   PetscFunctionBegin;
+  PetscCall(session_check_loss(s));
   PetscCall(session_check(s));
   by = options_list(s->o, "by", &n_by);
   PetscCall(session_load(s, n_by, by, false));

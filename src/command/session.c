@@ -10,11 +10,14 @@
 /* The names in the world.  If it cannot be read, what is wrong with the options goes first. */
 static PetscErrorCode session_peek(session *s)
 {
+  const bool is_check = !strcmp(options_command(s->o), "check");
   char message[BASE_MESSAGE_SIZE];
   PetscErrorCode code;
 
   PetscFunctionBegin;
   s->source = options_path(s->o, "world");
+  if (!s->source && is_check && options_is_set(s->o, "import")) /* the world that it would make */
+    s->source = options_path(s->o, "persons");
   if (!s->source) {
     PetscCall(
       options_mistake(s->o, "command line", "world",
@@ -108,6 +111,19 @@ PetscErrorCode session_begin(MPI_Comm comm, options *o, session **out)
   loss_extra_names(o, &s->n_extra, &s->extra);
   PetscCall(estimate_create(o, s->m, s->n_extra, s->extra, &s->e));
   PetscCall(session_check_parameters(s));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode session_check_loss(session *s)
+{
+  PetscFunctionBegin;
+  if (!strcmp(options_text(s->o, "loss"), "event_history"))
+    PetscCall(
+      options_mistake(s->o, options_where(s->o, "loss"), "loss",
+                      "event_history: its rates are hazards per day given observed "
+                      "infectiousness, for calibrate alone; %s takes doses over a simulated "
+                      "profile (set those in a file with another loss)",
+                      options_command(s->o)));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

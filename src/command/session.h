@@ -45,6 +45,10 @@ typedef struct session {
  *         those come first, and BASE_EXIT_OPTION */
 PetscErrorCode session_begin(MPI_Comm comm, options *o, session **s);
 
+/* session_check_loss - a mistake if the loss says that the rates are those of an event history,
+ * hazards per day, which a simulation would take for doses over a whole infectious life */
+PetscErrorCode session_check_loss(session *s);
+
 /* session_check - raise all mistakes noted so far, and see that the output can be written
  *
  * Errors  BASE_EXIT_OPTION, BASE_EXIT_OUTPUT */

@@ -49,7 +49,8 @@ static PetscErrorCode check_free(options *o, const model *m, const estimate *e, 
 
   PetscFunctionBegin;
   if (!p->can_be_free)
-    PetscCall(options_mistake(o, where, "free", "%s cannot be free in this model", p->name));
+    PetscCall(options_mistake(o, where, "free",
+                              "%s cannot be free in this model with these options", p->name));
   else if (!(p->value > p->lower))
     PetscCall(options_mistake(o, where, "free",
                               "%s is %g, on its bound; a free parameter needs a value inside "

@@ -3,6 +3,7 @@
  */
 #include "options_impl.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,6 +99,7 @@ static PetscErrorCode used_by_command(options *o, setting *s, unsigned commands)
 
 static PetscErrorCode check_setting(options *o, setting *s)
 {
+  const option *e;
   option_value v = {0};
   char what[OPTIONS_WHAT_SIZE] = "", buffer[OPTIONS_MAX_WORD + 8];
 
@@ -118,11 +120,14 @@ static PetscErrorCode check_setting(options *o, setting *s)
   s->is_good = true;
   PetscCall(
     used_by_command(o, s, s->entry ? s->entry->commands : options_solver_commands(s->name)));
-  if (!s->entry) PetscFunctionReturn(PETSC_SUCCESS);
-  if (s->source == SETTING_FILE && (s->entry->flags & OPTIONS_ARGUMENT))
+  e = s->entry ? s->entry : options_solver_entry(s->name);
+  if (!e) PetscFunctionReturn(PETSC_SUCCESS);
+  if (s->source == SETTING_FILE && (e->flags & OPTIONS_ARGUMENT))
     snprintf(what, sizeof what, "belongs on the command line");
   else
-    PetscCall(options_parse(o, s->entry, s, &v, what));
+    PetscCall(options_parse(o, e, s, &v, what));
+  if (!*what && !s->entry && e->type == OPTIONS_INT && v.integer > PETSC_MAX_INT)
+    snprintf(what, sizeof what, "%" PRId64 " is too large for PETSc", v.integer);
   PetscCall(PetscFree(v.words));
   if (*what) {
     PetscCall(

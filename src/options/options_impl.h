@@ -154,6 +154,8 @@ const option *options_family(const char name[]);     /* of which name is a membe
 unsigned options_command_bit(const char command[]);  /* 0 if unknown */
 unsigned options_solver_commands(const char name[]); /* 0 if it has no prefix of PETSc's */
 bool options_solver_is_early(const char name[]);     /* log_*, malloc_* */
+/* entry of a solver's number that we check for PETSc, or NULL: not in options_table */
+const option *options_solver_entry(const char name[]);
 void options_range_text(const option *e, size_t size, char text[]); /* "(0, inf)", "a|b", "" */
 
 /* Reading (options_file.c, options_yaml.c, options_argv.c).  options_read_file is collective. */

@@ -26,6 +26,15 @@ static PetscErrorCode keep_mistake(options *o, const char line[], const char whe
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* "tao" says less than the place where a solver option was given. */
+static const char *solver_place(const options *o, const char where[], const char key[])
+{
+  if (options_entry(key) || !options_solver_commands(key)) return where;
+  for (int i = 0; i < o->n_settings; i++) /* the last one is in force */
+    if (!strcmp(o->settings[i].name, key)) where = o->settings[i].where;
+  return where;
+}
+
 PetscErrorCode options_mistake(options *o, const char where[], const char key[],
                                const char format[], ...)
 {
@@ -43,6 +52,7 @@ PetscErrorCode options_mistake(options *o, const char where[], const char key[],
   va_end(arguments);
   for (char *c = what; *c; c++)
     if ((unsigned char)*c < ' ') *c = ' ';
+  if (key && !strcmp(where, "tao")) where = solver_place(o, where, key);
   if (key && !strcmp(where, "default")) where = "command line";
   if (key && key[0] != '-' && (!strcmp(where, "command line") || !strcmp(where, "PETSC_OPTIONS")))
     dash = "-";

@@ -12,9 +12,11 @@
 enum {
   RUN = COMMAND_SIMULATE | COMMAND_SENSITIVITY | COMMAND_CALIBRATE | COMMAND_PREDICT |
         COMMAND_CHECK,
-  JACOBIAN = COMMAND_SENSITIVITY | COMMAND_CALIBRATE | COMMAND_CHECK,
-  FREE = JACOBIAN | COMMAND_SIMULATE | COMMAND_PREDICT,
+  RESULTS = COMMAND_SIMULATE | COMMAND_SENSITIVITY | COMMAND_CHECK,
+  GIVEN = RESULTS | COMMAND_CALIBRATE, /* at given parameters, not at those of a posterior */
+  BY = RESULTS | COMMAND_PREDICT,
   FIT = COMMAND_CALIBRATE | COMMAND_CHECK,
+  DATA = FIT | COMMAND_PREDICT,
   BUILD = COMMAND_WORLD | COMMAND_CHECK,
   WORLD = RUN | COMMAND_WORLD,
   ALL = WORLD | COMMAND_INFO
@@ -39,15 +41,15 @@ const option options_table[] = {
    .help = "length of the run"},
   {.name = "dt", .type = OPTIONS_REAL, .commands = RUN, .flags = OPTIONS_ANSWER | OPTIONS_OPEN_LOW,
    .unit = "day", AT_LEAST(0), .initial = "1", .help = "length of a step"},
-  {.name = "replicates", .type = OPTIONS_INT, .commands = RUN, .flags = OPTIONS_ANSWER,
+  {.name = "replicates", .type = OPTIONS_INT, .commands = GIVEN, .flags = OPTIONS_ANSWER,
    BETWEEN(1, 16777215), .initial = "1", .help = "runs, each with its own random numbers"},
-  {.name = "keep", .type = OPTIONS_WORD, .commands = RUN, .flags = OPTIONS_ANSWER,
+  {.name = "keep", .type = OPTIONS_WORD, .commands = RESULTS, .flags = OPTIONS_ANSWER,
    .words = "replicates|mean", .initial = "replicates",
    .help = "write every replicate, or their mean and its standard error"},
-  {.name = "parameters", .type = OPTIONS_REAL, .commands = RUN,
+  {.name = "parameters", .type = OPTIONS_REAL, .commands = GIVEN,
    .flags = OPTIONS_FAMILY | OPTIONS_ANSWER, .help = "value of a parameter of the model"},
-  {.name = "by", .type = OPTIONS_LIST, .commands = RUN, .flags = OPTIONS_ANSWER,
-   .help = "observables also by group: area, region, age or an attribute of agents"},
+  {.name = "by", .type = OPTIONS_LIST, .commands = BY, .flags = OPTIONS_ANSWER,
+   .help = "observables also by group: area or an attribute of agents"},
 
   /* the model epidemic */
   {.name = "contact", .type = OPTIONS_WORD, .commands = RUN, .flags = OPTIONS_ANSWER,
@@ -69,45 +71,45 @@ const option options_table[] = {
    .initial = "removed_at", .help = "attribute of agents: day they stop being infectious"},
 
   /* derivatives */
-  {.name = "free", .type = OPTIONS_LIST, .commands = FREE, .flags = OPTIONS_ANSWER,
+  {.name = "free", .type = OPTIONS_LIST, .commands = GIVEN, .flags = OPTIONS_ANSWER,
    .help = "free parameters; empty: all of the model"},
-  {.name = "estimator", .type = OPTIONS_WORD, .commands = FREE, .flags = OPTIONS_ANSWER,
+  {.name = "estimator", .type = OPTIONS_WORD, .commands = GIVEN, .flags = OPTIONS_ANSWER,
    .words = "none|auto|pathwise|fd", .initial = "auto",
    .help = "how a derivative passes through a random choice"},
-  {.name = "pathwise_accept_bias", .type = OPTIONS_BOOL, .commands = FREE, .flags = OPTIONS_ANSWER,
+  {.name = "pathwise_accept_bias", .type = OPTIONS_BOOL, .commands = GIVEN, .flags = OPTIONS_ANSWER,
    .initial = "false", .help = "allow pathwise where hazards stop abruptly"},
   {.name = "clock", .type = OPTIONS_WORD, .commands = RUN, .flags = OPTIONS_ANSWER,
    .words = "threshold", .initial = "threshold", .help = "when a hazard becomes an event"},
-  {.name = "fd_step", .type = OPTIONS_REAL, .commands = FREE,
+  {.name = "fd_step", .type = OPTIONS_REAL, .commands = RESULTS,
    .flags = OPTIONS_ANSWER | OPTIONS_OPEN_LOW | OPTIONS_OPEN_HIGH, BETWEEN(0, 1),
    .unit = "relative", .initial = "0.05",
    .help = "step of central differences, in the user's units"},
 
   /* data and loss */
-  {.name = "data", .type = OPTIONS_PATH, .commands = FIT, .help = "table of observations (.csv)"},
-  {.name = "data_observable", .type = OPTIONS_TEXT, .commands = FIT, .flags = OPTIONS_ANSWER,
+  {.name = "data", .type = OPTIONS_PATH, .commands = DATA, .help = "table of observations (.csv)"},
+  {.name = "data_observable", .type = OPTIONS_TEXT, .commands = DATA, .flags = OPTIONS_ANSWER,
    .initial = "onsets", .help = "observable that the data are compared with"},
-  {.name = "data_by", .type = OPTIONS_TEXT, .commands = FIT, .flags = OPTIONS_ANSWER,
-   .help = "column of the data that names the group: area, region, age or an attribute"},
-  {.name = "data_from", .type = OPTIONS_REAL, .commands = FIT, .flags = OPTIONS_ANSWER, ANY,
+  {.name = "data_by", .type = OPTIONS_TEXT, .commands = DATA, .flags = OPTIONS_ANSWER,
+   .help = "column of the data that names the group: area or an attribute of agents"},
+  {.name = "data_from", .type = OPTIONS_REAL, .commands = DATA, .flags = OPTIONS_ANSWER, ANY,
    .unit = "day", .help = "leave out data before this day"},
-  {.name = "data_until", .type = OPTIONS_REAL, .commands = FIT, .flags = OPTIONS_ANSWER, ANY,
+  {.name = "data_until", .type = OPTIONS_REAL, .commands = DATA, .flags = OPTIONS_ANSWER, ANY,
    .unit = "day", .help = "leave out data after this day"},
-  {.name = "loss", .type = OPTIONS_WORD, .commands = FIT, .flags = OPTIONS_ANSWER,
+  {.name = "loss", .type = OPTIONS_WORD, .commands = DATA, .flags = OPTIONS_ANSWER,
    .words = "squared|gaussian|poisson|negative_binomial|event_history", .initial = "poisson",
    .help = "distance of a run to the data"},
   {.name = "loss_of", .type = OPTIONS_WORD, .commands = FIT, .flags = OPTIONS_ANSWER,
    .words = "mean|replicate", .initial = "mean",
    .help = "loss of the mean of the replicates, or mean of their losses"},
-  {.name = "loss_scale", .type = OPTIONS_REAL, .commands = FIT,
+  {.name = "loss_scale", .type = OPTIONS_REAL, .commands = DATA,
    .flags = OPTIONS_ANSWER | OPTIONS_OPEN_LOW, AT_LEAST(0), .unit = "as the data", .initial = "1",
    .help = "standard deviation of the gaussian loss"},
-  {.name = "dispersion", .type = OPTIONS_REAL, .commands = FIT | COMMAND_PREDICT,
+  {.name = "dispersion", .type = OPTIONS_REAL, .commands = DATA,
    .flags = OPTIONS_ANSWER | OPTIONS_OPEN_LOW, AT_LEAST(0),
    .help = "fixed size of the negative binomial; unset: it is a free parameter"},
 
   /* inference */
-  {.name = "prior", .type = OPTIONS_TEXT, .commands = FIT | COMMAND_PREDICT,
+  {.name = "prior", .type = OPTIONS_TEXT, .commands = FIT,
    .flags = OPTIONS_FAMILY | OPTIONS_ANSWER,
    .help = "normal(m,s), lognormal(m,s), uniform(a,b), beta(a,b) or gamma(k,rate)"},
   {.name = "family", .type = OPTIONS_WORD, .commands = FIT, .flags = OPTIONS_ANSWER,
@@ -122,7 +124,7 @@ const option options_table[] = {
    .words = "pathwise", .initial = "pathwise", .help = "gradient in the family's parameters"},
   {.name = "start", .type = OPTIONS_WORD, .commands = FIT, .flags = OPTIONS_ANSWER,
    .words = "prior|laplace", .initial = "laplace", .help = "where the family starts"},
-  {.name = "samples", .type = OPTIONS_INT, .commands = FIT | COMMAND_PREDICT,
+  {.name = "samples", .type = OPTIONS_INT, .commands = DATA,
    .flags = OPTIONS_ANSWER, BETWEEN(1, 16777215), .initial = "1000",
    .help = "samples of the posterior"},
   {.name = "posterior", .type = OPTIONS_PATH, .commands = COMMAND_PREDICT | COMMAND_CHECK,
@@ -185,6 +187,23 @@ static const struct {
 } solvers[] = {{"tao_", FIT, false},   {"ksp_", FIT, false}, {"pc_", FIT, false},
                {"mat_", WORLD, false}, {"log_", ALL, true},  {"malloc_", ALL, true}};
 
+/* Numbers of TAO: PETSc would end in an error of its own, or ignore what is out of range. */
+static const option solver_numbers[] = {
+  {.name = "tao_max_it", .type = OPTIONS_INT, AT_LEAST(0)},
+  {.name = "tao_max_funcs", .type = OPTIONS_INT, AT_LEAST(-1)}, /* -1: no limit */
+  {.name = "tao_gatol", .type = OPTIONS_REAL, AT_LEAST(0)},
+  {.name = "tao_grtol", .type = OPTIONS_REAL, AT_LEAST(0)},
+  {.name = "tao_gttol", .type = OPTIONS_REAL, AT_LEAST(0)},
+  {.name = "tao_steptol", .type = OPTIONS_REAL, AT_LEAST(0)},
+  {.name = "tao_fmin", .type = OPTIONS_REAL, ANY},
+  {.name = "tao_ls_max_funcs", .type = OPTIONS_INT, AT_LEAST(0)},
+  {.name = "tao_ls_ftol", .type = OPTIONS_REAL, AT_LEAST(0)},
+  {.name = "tao_ls_gtol", .type = OPTIONS_REAL, AT_LEAST(0)},
+  {.name = "tao_ls_rtol", .type = OPTIONS_REAL, AT_LEAST(0)},
+  {.name = "tao_ls_stepmin", .type = OPTIONS_REAL, AT_LEAST(0)},
+  {.name = "tao_ls_stepmax", .type = OPTIONS_REAL, AT_LEAST(0)},
+};
+
 const option *options_entry(const char name[])
 {
   for (int i = 0; i < options_table_size; i++)
@@ -226,6 +245,13 @@ bool options_solver_is_early(const char name[])
   for (size_t i = 0; i < sizeof solvers / sizeof solvers[0]; i++)
     if (!strncmp(name, solvers[i].prefix, strlen(solvers[i].prefix))) return solvers[i].is_early;
   return false;
+}
+
+const option *options_solver_entry(const char name[])
+{
+  for (size_t i = 0; i < sizeof solver_numbers / sizeof solver_numbers[0]; i++)
+    if (!strcmp(name, solver_numbers[i].name)) return &solver_numbers[i];
+  return NULL;
 }
 
 void options_range_text(const option *e, size_t size, char text[])

@@ -68,6 +68,9 @@ static PetscErrorCode add_parameters(model *m, epidemic *e, options *o, const wo
   e->at.importation_fade = add_parameter(m, "importation_fade", "day", 0, 0, true,
                                          "time in which it falls by e; 0: it does not");
   if (e->is_erlang) m->parameter[e->at.shape].can_be_free = false;
+  /* an observed history has no latent period, profile or delay in it */
+  for (int p = e->at.latent; is_history && p <= e->at.delay_sd; p++)
+    m->parameter[p].can_be_free = false;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -80,6 +83,28 @@ static int64_t bytes(const model *m, int width)
   const int64_t row = 8 * (1 + (int64_t)width);
 
   return e->w->n * (row + 3 * (int64_t)sizeof(PetscInt)) + e->w->n_site * (row + 8);
+}
+
+/* What can be known before the world is read; check_parameters() has the rest. */
+static PetscErrorCode check_options(const epidemic *e, options *o, const world_names *names)
+{
+  double shape;
+
+  PetscFunctionBegin;
+  if (names->n_agent >= 0 && e->n_initial > names->n_agent)
+    PetscCall(options_mistake(o, options_where(o, "initial_cases"), "initial_cases",
+                              "%" PRId64 " are more than the %" PRId64 " agents of the world",
+                              e->n_initial, names->n_agent));
+  for (int i = 0; e->is_erlang && i < options_family_size(o, "parameters"); i++) {
+    if (strcmp(options_family_name(o, "parameters", i), "profile_shape") ||
+        !options_parse_real(options_family_value(o, "parameters", i), &shape))
+      continue;
+    if (shape != floor(shape) || shape > 64)
+      PetscCall(options_mistake(o, options_family_where(o, "parameters", i), "profile_shape",
+                                "%g is not a whole number up to 64 (profile: erlang needs one)",
+                                shape));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 PetscErrorCode model_create_epidemic(model *m, options *o, const world_names *names)
@@ -108,6 +133,7 @@ PetscErrorCode model_create_epidemic(model *m, options *o, const world_names *na
   PetscCall(
     PetscStrncpy(e->removed_attribute, options_text(o, "removed_attribute"), WORLD_NAME_SIZE));
   PetscCall(add_parameters(m, e, o, names));
+  PetscCall(check_options(e, o, names));
   m->n_flow = EPIDEMIC_N_FLOW;
   add_observable(m, "infections", EPIDEMIC_INFECTION, -1, true, "people infected so far");
   add_observable(m, "incidence", EPIDEMIC_INFECTION, -1, false,

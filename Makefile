@@ -126,15 +126,16 @@ check:
 run-tests: $(program) $(tests)
 	@$(setting) sh tests/run.sh $(tests) $(scripts)
 
-# Unit tests alone: one rank, and several with an odd count.
+# Unit tests on one rank and on an odd count; under sanitizers each command, too.
 check-san:
 	@sh .ci/setup tools
 	$(again) SAN=1 RANKS="1 3" units
 check-valgrind:
 	@sh .ci/setup tools
 	$(again) VALGRIND=1 RANKS="1 2" ONLY="$(or $(ONLY),real dual rng options progress h5 world)" units
-units: $(tests)
-	@$(setting) VALGRIND="$(VALGRIND)" RANKS="$(RANKS)" sh tests/run.sh $(tests)
+units: $(tests) $(if $(SAN),$(program))
+	@$(setting) VALGRIND="$(VALGRIND)" RANKS="$(RANKS)" sh tests/run.sh $(tests) \
+	  $(if $(SAN),$(call chosen,tests/check_clean.sh))
 
 bench: $(program) $(benches)
 	@$(setting) sh tests/bench.sh

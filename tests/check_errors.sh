@@ -66,7 +66,6 @@ printf 'day,onsets\n0,1\n1,x\n' >"$tmp/cases.csv"
 expect "a bad cell in the data" 3 1 'cases.csv:3:2: ' calibrate run.yaml -free beta_school -data cases.csv $q -output o.h5
 expect "a wrong prior" 2 1 'beta_school.*normal' calibrate run.yaml -free beta_school -data cases.csv -prior_beta_school 'normel(0,1)' $q -output o.h5
 expect "a prior of nothing" 2 1 'beta_scool' calibrate run.yaml -free beta_school -data cases.csv -prior_beta_scool 'normal(0,1)' $q -output o.h5
-expect "a parameter that the event history does not know" 2 1 "latent_period cannot be free" calibrate history.yaml -free latent_period,beta_house $q -output o.h5
 
 # Solver options: value, key and type, all at once, with their place.
 yaml "world: persons.csv" "free: [beta_school]" "data: cases.csv" "tao: {type: lmvn, max_it: x, gatol: -1, max_itt: 3}"
@@ -101,6 +100,8 @@ yaml "world: persons.csv" "loss: event_history"
 for command in simulate sensitivity; do
   expect "$command with loss: event_history" 2 1 'run.yaml:2:1: loss: event_history.*hazards per day' $command run.yaml $q -output o.h5
 done
+expect "a parameter that the event history does not know" 2 1 "latent_period cannot be free" \
+  calibrate "$PWD/inputs/hagelloch/history.yaml" -free latent_period,beta_house $q -output o.h5
 "$GRADUS" calibrate inputs/hagelloch/history.yaml -draws 16 -samples 10 -tao_max_it 2 -output "$tmp/history.h5" $q
 cp inputs/hagelloch/persons.csv inputs/hagelloch/onsets.csv "$tmp/"
 sed 's/^replicates: .*/replicates: 2/' inputs/hagelloch/run.yaml >"$tmp/run.yaml"

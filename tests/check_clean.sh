@@ -1,5 +1,5 @@
 #!/bin/sh
-# check_clean.sh - the program leaves nothing behind                               timeout: 400
+# check_clean.sh - the program leaves nothing behind                               timeout: 900
 #
 # Each command on inputs/tiny with PETSc's -malloc_dump, on 1 and 2 ranks: no line of unfreed
 # memory.  Then under valgrind on one rank: no error.  With SAN=1, for a program made so, neither, but

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# check_derivatives.py - pathwise against finite differences, every free parameter  timeout: 600
+# check_derivatives.py - pathwise against finite differences, every free parameter  timeout: 1200
 #
 # inputs/tiny with every parameter of the model free, as many replicates as bring the standard error
 # of both under 2 % of the value; then they differ by at most 4 standard errors or 1 % of the value.

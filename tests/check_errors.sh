@@ -1,5 +1,5 @@
 #!/bin/sh
-# check_errors.sh - what a person sees who gets it wrong                           timeout: 600
+# check_errors.sh - what a person sees who gets it wrong                           timeout: 1200
 #
 # Each case is run on 1 and on 4 ranks: the same exit code, the same lines on standard error, as
 # many as stated, each beginning "gradus: error: ", no stack trace, no banner, and in bounded time.

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """check_event_history.py - event-history likelihood: Gradus, an independent computation, twinSIR
-timeout: 300
+timeout: 900
 
 The independent computation goes over all pairs of agents and knows nothing of steps, venues or
 ranks.  For agents i with I_i > 0, with I infection, R removal and U the end of observation,

@@ -1,5 +1,5 @@
 #!/bin/sh
-# check_failures.sh - runs that fail midway: exit codes 5 and 6, nothing left behind  timeout: 200
+# check_failures.sh - runs that fail midway: exit codes 5 and 6, nothing left behind  timeout: 600
 #
 # 6: the event history of inputs/hagelloch with importation_rate fixed at 0: the first infection has
 # no hazard.  5: a world of 3,000,000 agents in 400 MB of address space.  Each says one line

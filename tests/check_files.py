@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# check_files.py - what stands in results.h5, posterior.h5 and world.h5              timeout: 240
+# check_files.py - what stands in results.h5, posterior.h5 and world.h5              timeout: 900
 #
 # The contract of DESIGN.md, section 3, read from outside: names, shapes, dimension scales, units,
 # descriptions, provenance; mean and standard error against numpy's of the replicates; a world

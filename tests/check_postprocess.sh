@@ -1,5 +1,5 @@
 #!/bin/sh
-# check_postprocess.sh - pictures and tables of real files; the installed library    timeout: 240
+# check_postprocess.sh - pictures and tables of real files; the installed library    timeout: 900
 #
 # Each script of postprocess/ on inputs/tiny's files: a PNG of more than 5 kB.  On a file of the
 # wrong kind, a damaged one and none: one line "SCRIPT: error: ...", no traceback.  Then `make

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# check_predict.py - bands and shares of predict, computed anew; the same on any ranks timeout: 240
+# check_predict.py - bands and shares of predict, computed anew; the same on any ranks timeout: 900
 #
 # /prediction/quantiles with noise of size 1e-6 are those of the observables in the file.  With the
 # noise of the loss they are compared with an independent draw of it.  /prediction/coverage and the

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# check_recovers.py - a calibration finds the truth as often as it says             timeout: 900
+# check_recovers.py - a calibration finds the truth as often as it says             timeout: 1500
 #
 # Data: the mean daily onsets of a large independent ensemble on inputs/tiny at known parameters,
 # plus the noise that the loss stands for (Poisson), for 20 seeds.  The 90 % intervals of a

@@ -1,5 +1,5 @@
 #!/bin/sh
-# check_same_bytes.sh - the same bits on any number of ranks                       timeout: 1200
+# check_same_bytes.sh - the same bits on any number of ranks                       timeout: 2400
 #
 # For each case a result is made on one rank and compared by cmp with the same made on 2, 3, 4 and 7
 # ranks, with each partitioner, and with groups of ranks.  Negative control: sums in the order of

@@ -25,6 +25,10 @@ peak = {n: json.load(open(f"{sys.argv[1]}/{n}.h5.run.json"))["peak_memory_bytes"
 one = peak["one"][0] - peak["base1"][0]
 shares = [(p - b) / one for p, b in zip(peak["four"], peak["base4"])]
 print(f"one rank {one / 3e6:.0f} bytes an agent at the peak; shares of four:", shares)
+stated = sum(json.load(open(f"{sys.argv[1]}/four.h5.run.json"))["world_bytes"]) / 3e6
+print("ok" if stated <= one / 3e6 <= 4 * stated else "FAIL",
+      f"the world states {stated:.0f} bytes an agent; measured {one / 3e6:.0f} at the peak, "
+      "with the model's and what reading takes")
 good = all(0.25 * 0.7 <= s <= 0.25 * 1.3 for s in shares)
 print("ok" if good else "FAIL", "memory of each of 4 ranks is a quarter of one rank's within 30 %:",
       " ".join(f"{s:.3f}" for s in shares))

@@ -75,7 +75,7 @@ for partition in blocks hilbert ptscotch; do
   shared "tiny, $partition" sensitivity $tiny -replicates 1 -partition $partition
 done
 # shellcheck disable=SC2086
-shared big $big -days 1
+shared big $big
 
 # shellcheck disable=SC2086
 if run 4 $big -test_rank_order_sums -partition hilbert -output "$tmp/control.h5" &&

@@ -143,9 +143,7 @@ static PetscErrorCode check(session *s)
 {
   const bool is_fit = options_path(s->o, "data") ||
                       !strcmp(options_text(s->o, "loss"), "event_history");
-  const char *const *by;
   calibration *c = NULL;
-  int n_by;
 
   PetscFunctionBegin;
   if (is_fit) PetscCall(calibration_check(s, &c));
@@ -153,8 +151,7 @@ static PetscErrorCode check(session *s)
   PetscCall(session_check(s));
   PetscCall(read_others(s));
   if (is_fit) PetscCall(calibration_read(c));
-  by = options_list(s->o, "by", &n_by);
-  PetscCall(session_load(s, n_by, by, false));
+  PetscCall(session_load_by(s));
   PetscCall(say_world(s));
   PetscCall(say_model(s));
   if (is_fit) PetscCall(say_data(c));

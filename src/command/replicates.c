@@ -15,7 +15,7 @@ typedef struct replicates {
   int64_t n_replicate, each;
   bool is_mean;
   int width;               /* free parameters, or 0 without derivatives */
-  trajectory *run;         /* [each] of this group; for a mean [n_group], of all groups */
+  trajectory *run;         /* [each] of this group; each is 1 for a mean */
   trajectory mean, square; /* running mean and sum of squared deviations */
 } replicates;
 
@@ -294,14 +294,10 @@ static PetscErrorCode run_all(replicates *r)
 
 PetscErrorCode replicates_command(session *s)
 {
-  const char *const *by;
-  int n_by;
-
   PetscFunctionBegin;
   PetscCall(session_check_loss(s));
   PetscCall(session_check(s));
-  by = options_list(s->o, "by", &n_by);
-  PetscCall(session_load(s, n_by, by, false));
+  PetscCall(session_load_by(s));
   if (!options_bool(s->o, "quiet") && s->e.reason[0] && s->e.type != ESTIMATE_NONE)
     PetscCall(PetscPrintf(s->comm, "estimator: %s (%s)\n", s->e.name, s->e.reason));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -171,16 +171,14 @@ PetscErrorCode session_load(session *s, int n_by, const char *const by[], bool e
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-PetscErrorCode session_open(MPI_Comm comm, options *o, session **s)
+PetscErrorCode session_load_by(session *s)
 {
   const char *const *by;
   int n_by;
 
   PetscFunctionBegin;
-  PetscCall(session_begin(comm, o, s));
-  PetscCall(session_check(*s));
-  by = options_list(o, "by", &n_by);
-  PetscCall(session_load(*s, n_by, by, false));
+  by = options_list(s->o, "by", &n_by);
+  PetscCall(session_load(s, n_by, by, false));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -11,7 +11,7 @@
  *   (the command)   its work
  *   session_close   sidecar, progress, memory
  *
- * session_open() is the first four with nothing between them.  All calls are Collective on comm.
+ * All calls are Collective on comm.
  */
 #ifndef SESSION_H
 #define SESSION_H
@@ -61,8 +61,8 @@ PetscErrorCode session_check(session *s);
  * Errors  BASE_EXIT_INPUT, BASE_EXIT_MEMORY */
 PetscErrorCode session_load(session *s, int n_by, const char *const by[], bool everywhere);
 
-/* session_open - session_begin(), session_check(), session_load() by -by, groups in blocks */
-PetscErrorCode session_open(MPI_Comm comm, options *o, session **s);
+/* session_load_by - session_load() by the words of -by, groups in blocks */
+PetscErrorCode session_load_by(session *s);
 
 /* session_close - free everything and set *s to NULL; accepts NULL
  *

@@ -22,12 +22,12 @@
 
 #include "gradus/dual.h"
 #include "gradus/options.h"
-#include "gradus/rng.h"
+#include "gradus/sample.h"
 #include "gradus/world.h"
 
 enum {
   MODEL_NAME_SIZE = 64,
-  MODEL_MAX_PARAMETERS = 64,
+  MODEL_MAX_PARAMETERS = 128,
   MODEL_MAX_OBSERVABLES = 8,
   MODEL_MAX_FLOWS = 4,
   MODEL_MAX_SETS = 8
@@ -49,6 +49,7 @@ typedef struct model_parameter {
                           lower bound when it is not free */
   bool can_be_lower;   /* value == lower is allowed (a rate of 0) */
   bool can_be_free;    /* differentiable in the model as the options set it */
+  bool is_discrete;    /* moves discrete choices only: `pathwise` would say 0, and refuses */
 } model_parameter;
 
 model_transform model_parameter_transform(const model_parameter *p);
@@ -83,7 +84,33 @@ typedef struct model_record {
  * Events after the end are dropped.  Not collective. */
 void model_record_event(model_record *r, int flow, PetscInt i, double time, const double *dtime);
 
+/* model_record_add - an amount of a flow at column n, 0 <= n < n_time, for models that count states
+ * at whole steps rather than events; tangents [width], or NULL for none.  Not collective. */
+void model_record_add(model_record *r, int flow, PetscInt i, PetscInt n, double value,
+                      const double *tangent);
+
 typedef struct model model;
+
+/* Which estimators a model serves; fd and none serve all. */
+enum {
+  MODEL_PATHWISE = 1, /* events are reparametrised by thresholds (unbiased if is_continuous) */
+  MODEL_RELAXED = 2,  /* st, gumbel: tangents pass through choices into the state */
+  MODEL_SAMPLED = 4,  /* score, spa by replay: every choice is one of sample.h */
+  MODEL_SPARSE = 8    /* spa by sparse perturbed worlds */
+};
+
+/* How sparse spa is to run, and what it came to; see src/model/README.md.  Owned by estimate. */
+typedef struct model_sparse {
+  int n_free;
+  const int *free;    /* [n_free] parameters of the model, the columns of record->der */
+  const double *rate; /* [n_step + 1] expected worlds per unit of d log hazard, by step opened;
+                          entry n_step: at the start of the run */
+  double *length;     /* [n_step + 1] or NULL; out: sum over worlds of |df|^2, by step opened */
+  int64_t *opened;    /* [n_step + 1] or NULL; out: number of worlds, by step opened */
+  int64_t *work;      /* [n_step + 1] or NULL; out: touches of these worlds */
+  int64_t n_world, touches; /* out: this run's, over all ranks */
+  double importance;        /* out: the sum of d log hazards, so that worlds = rate times it */
+} model_sparse;
 
 /* The methods of a type; NULL where marked optional. */
 typedef struct model_ops {
@@ -92,6 +119,7 @@ typedef struct model_ops {
   PetscErrorCode (*step)(model *, PetscInt step);
   PetscErrorCode (*event_history)(model *, const dual theta[], int width, double until,
                                   dual *log_likelihood); /* optional */
+  PetscErrorCode (*drop_tangents)(model *);              /* of the state; optional */
   int64_t (*bytes)(const model *, int width);            /* on this rank, state and tangents */
   PetscErrorCode (*destroy)(model *);
 } model_ops;
@@ -108,6 +136,12 @@ struct model {
   int n_observable;
   model_observable observable[MODEL_MAX_OBSERVABLES];
   int n_flow;
+  bool has_calendar;       /* -days and -dt; else -steps, of one unit */
+  bool is_step_clock;      /* fresh draws every step; else thresholds drawn once */
+  unsigned estimators;     /* MODEL_PATHWISE etc. */
+  double tangent_limit;    /* largest tangent an agent may carry, as |d x|; INFINITY: any */
+  sample *sampler;         /* of the run in force; borrowed, set before begin */
+  model_sparse *sparse;    /* not NULL: the run in force opens perturbed worlds; borrowed */
   bool is_continuous;      /* no hazard can stop abruptly: `pathwise` is unbiased */
   char discontinuity[160]; /* where it can, for messages; "" if continuous */
   bool has_event_history;
@@ -129,6 +163,11 @@ PetscErrorCode model_register(const char name[], model_create_function create);
 PetscErrorCode model_create(options *o, const world_names *names, model **m);
 PetscErrorCode model_set_up(model *m, world *w);
 PetscErrorCode model_destroy(model **m);
+
+/* model_source - the world that a model without -world makes for itself, as world_load() takes it
+ * ("graph:..."); "" if the model needs -world, whose text is not looked at here.
+ * Logically collective. */
+PetscErrorCode model_source(const options *o, size_t size, char source[]);
 
 /* model_find_parameter - index by name, or -1.  Not collective. */
 int model_find_parameter(const model *m, const char name[]);

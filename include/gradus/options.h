@@ -47,6 +47,7 @@ int64_t options_int(const options *o, const char name[]);
 bool options_bool(const options *o, const char name[]);
 const char *options_text(const options *o, const char name[]); /* NULL if unset with no default */
 const char *options_path(const options *o, const char name[]); /* resolved; NULL if unset */
+bool options_is_word(const options *o, const char name[]);     /* of a path: a word, not a file */
 
 /* options_list - a comma-separated option as words; *n = 0 if unset.  Borrowed. */
 const char *const *options_list(const options *o, const char name[], int *n);

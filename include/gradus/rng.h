@@ -30,7 +30,19 @@ typedef enum rng_purpose {
   RNG_QMC_SHIFT,    /* random shift of quasi-random base samples */
   RNG_SYNTHETIC,    /* attributes of a synthetic world */
   RNG_NOISE,        /* observation noise of a posterior predictive */
-  RNG_TEST          /* tests */
+  RNG_TEST,         /* tests */
+  RNG_GRAPH,        /* generated graphs */
+  RNG_SEEDING,      /* who starts infected or alive, one an agent */
+  RNG_INFECTION,    /* step clock: is an agent infected in a step, and when */
+  RNG_RECOVERY,     /* does an infectious agent recover in a step */
+  RNG_MOVE,         /* random walk: the step; game of life: the flip of a cell */
+  RNG_ISOLATION,    /* delay from infection to isolation */
+  RNG_NOISE_GUMBEL, /* Gumbel noise of categories that were not chosen */
+  RNG_SPA_START,    /* where an area's running sum of opening rates starts */
+  RNG_SPA_OPEN,     /* key of a perturbed world, and the time of its first event */
+  RNG_SPA_ATTEMPT,  /* extra attempts of infection in a perturbed world */
+  RNG_SPA_DELETE,   /* infections of the base run that a perturbed world lacks */
+  RNG_SPA_HEALED    /* later infections of agents that a perturbed world has healed */
 } rng_purpose;
 
 /* Who draws: everything but the purpose's own index. */

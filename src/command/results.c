@@ -126,7 +126,7 @@ static PetscErrorCode put_digest(h5_file *f, MPI_Comm comm, const options *o, co
   char hex[65], key[64];
 
   PetscFunctionBegin;
-  if (!path || !strncmp(path, "synthetic:", 10)) PetscFunctionReturn(PETSC_SUCCESS);
+  if (!path || options_is_word(o, name)) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(h5_digest_path(comm, path, hex));
   snprintf(key, sizeof key, "sha256_%s", name);
   PetscCall(h5_attribute_put_text(f, "/provenance", key, hex));
@@ -144,6 +144,7 @@ PetscErrorCode command_write_provenance(h5_file *f, MPI_Comm comm, const options
   PetscCall(h5_attribute_put_text(f, "/provenance", "commit", GRADUS_COMMIT));
   PetscCall(h5_attribute_put_text(f, "/provenance", "command", command));
   PetscCall(put_digest(f, comm, o, "world"));
+  PetscCall(put_digest(f, comm, o, "graph"));
   if (is_predict || !strcmp(command, "calibrate")) PetscCall(put_digest(f, comm, o, "data"));
   if (is_predict) PetscCall(put_digest(f, comm, o, "posterior"));
   for (int i = 0; i < options_provenance_size(o); i++) {

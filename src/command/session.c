@@ -15,7 +15,11 @@ static PetscErrorCode session_peek(session *s)
   PetscErrorCode code;
 
   PetscFunctionBegin;
-  s->source = options_path(s->o, "world");
+  PetscCall(model_source(s->o, sizeof s->made, s->made));
+  s->source = *s->made ? s->made : options_path(s->o, "world");
+  if (*s->made && options_path(s->o, "world"))
+    PetscCall(options_mistake(s->o, options_where(s->o, "world"), "world",
+                              "model %s makes its own world", options_text(s->o, "model")));
   if (!s->source && is_check && options_is_set(s->o, "import")) /* the world that it would make */
     s->source = options_path(s->o, "persons");
   if (!s->source) {

@@ -20,9 +20,10 @@
 #include "gradus/estimate.h"
 
 typedef struct session {
-  MPI_Comm comm;      /* all ranks of the run; borrowed */
-  options *o;         /* borrowed */
-  const char *source; /* what -world names, resolved; borrowed from the options */
+  MPI_Comm comm;                 /* all ranks of the run; borrowed */
+  options *o;                    /* borrowed */
+  char made[PETSC_MAX_PATH_LEN]; /* the world that the model makes for itself, or "" */
+  const char *source;            /* that, or what -world names, resolved */
   const char *output; /* the result file, results.h5 or posterior.h5 if -output names none; NULL
                          for check; borrowed */
   bool is_loaded;

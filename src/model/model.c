@@ -7,6 +7,10 @@
 #include <string.h>
 
 PetscErrorCode model_create_epidemic(model *m, options *o, const world_names *names);
+PetscErrorCode model_create_sir_graph(model *m, options *o, const world_names *names);
+PetscErrorCode model_create_sir_ode(model *m, options *o, const world_names *names);
+PetscErrorCode model_create_random_walk(model *m, options *o, const world_names *names);
+PetscErrorCode model_create_game_of_life(model *m, options *o, const world_names *names);
 
 enum { MODEL_MAX_TYPES = 32 };
 
@@ -32,7 +36,12 @@ PetscErrorCode model_register(const char name[], model_create_function create)
 static PetscErrorCode register_all(void)
 {
   PetscFunctionBegin;
-  if (!n_registered) PetscCall(model_register("epidemic", model_create_epidemic));
+  if (n_registered) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(model_register("epidemic", model_create_epidemic));
+  PetscCall(model_register("sir_graph", model_create_sir_graph));
+  PetscCall(model_register("sir_ode", model_create_sir_ode));
+  PetscCall(model_register("random_walk", model_create_random_walk));
+  PetscCall(model_register("game_of_life", model_create_game_of_life));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -98,8 +107,13 @@ PetscErrorCode model_create(options *o, const world_names *names, model **out)
   PetscCall(PetscNew(&m));
   *out = m;
   PetscCall(PetscStrncpy(m->type, type, sizeof m->type));
-  m->dt = options_real(o, "dt");
-  if (days / m->dt > 1e6) {
+  m->has_calendar = !strcmp(type, "epidemic");
+  m->dt = m->has_calendar ? options_real(o, "dt") : 1;
+  m->tangent_limit = options_is_set(o, "tangent_limit") ? options_real(o, "tangent_limit")
+                                                        : INFINITY;
+  if (!m->has_calendar) {
+    m->n_step = (PetscInt)options_int(o, "steps");
+  } else if (days / m->dt > 1e6) {
     PetscCall(options_mistake(o, options_where(o, "days"), "days",
                               "%g days are more than 1,000,000 steps of %g", days, m->dt));
     m->n_step = 1;
@@ -113,6 +127,26 @@ PetscErrorCode model_create(options *o, const world_names *names, model **out)
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   PetscCall(options_mistake(o, options_where(o, "model"), "model", "unknown model \"%s\"", type));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode model_source(const options *o, size_t size, char source[])
+{
+  const char *type = options_text(o, "model");
+  const long long nodes = options_int(o, "graph_nodes"), side = 2 * options_int(o, "board") + 1;
+
+  PetscFunctionBegin;
+  source[0] = '\0';
+  if (!strcmp(type, "sir_graph") && !options_is_word(o, "graph"))
+    snprintf(source, size, "graph:file:%s", options_path(o, "graph"));
+  else if (!strcmp(type, "sir_graph"))
+    snprintf(source, size, "graph:%s:%lld:%lld:%.17g:%lld", options_path(o, "graph"), nodes,
+             (long long)options_int(o, "graph_degree"), options_real(o, "graph_rewire"),
+             (long long)options_int(o, "graph_seed"));
+  else if (!strcmp(type, "game_of_life"))
+    snprintf(source, size, "graph:grid:%lld:%lld", side, side);
+  else if (!strcmp(type, "random_walk") || !strcmp(type, "sir_ode"))
+    snprintf(source, size, "graph:point");
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -156,6 +190,19 @@ PetscErrorCode model_destroy(model **m)
   if ((*m)->ops && (*m)->ops->destroy) PetscCall((*m)->ops->destroy(*m));
   PetscCall(PetscFree(*m));
   PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+void model_record_add(model_record *r, int flow, PetscInt i, PetscInt n, double value,
+                      const double *tangent)
+{
+  for (int s = 0; s < r->n_set; s++) {
+    const size_t row = (size_t)r->row[s][i] * (size_t)r->n_time + (size_t)n;
+    const size_t at = row * (size_t)r->n_flow + (size_t)flow;
+
+    r->val[s][at] += value;
+    if (tangent && r->width)
+      dual_row_axpy(r->width, r->der[s] + at * (size_t)r->width, 1.0, tangent);
+  }
 }
 
 void model_record_event(model_record *r, int flow, PetscInt i, double time, const double *dtime)

@@ -150,6 +150,11 @@ const char *options_path(const options *o, const char name[])
   return VALUE_OF(o, name, OPTIONS_PATH)->path;
 }
 
+bool options_is_word(const options *o, const char name[])
+{
+  return VALUE_OF(o, name, OPTIONS_PATH)->is_word;
+}
+
 const char *const *options_list(const options *o, const char name[], int *n)
 {
   const option_value *v = VALUE_OF(o, name, OPTIONS_LIST);

@@ -30,7 +30,8 @@ enum {
   COMMAND_CALIBRATE = 1 << 3,
   COMMAND_PREDICT = 1 << 4,
   COMMAND_CHECK = 1 << 5,
-  COMMAND_INFO = 1 << 6
+  COMMAND_INFO = 1 << 6,
+  COMMAND_COMPARE = 1 << 7
 };
 
 /* Flags of an entry. */
@@ -101,7 +102,7 @@ typedef struct option_value {
   int n_words;
   double real;
   int64_t integer;
-  bool boolean;
+  bool boolean, is_word; /* is_word: a path that is one of its words, or synthetic:... */
 } option_value;
 
 typedef struct mistake {

@@ -45,7 +45,7 @@ PetscErrorCode options_make_provenance(options *o)
   for (int i = 0; i < options_table_size; i++) {
     const option *e = &options_table[i];
     const option_value *v = &o->values[i];
-    bool is_file = e->type == OPTIONS_PATH && v->text && strncmp(v->text, "synthetic:", 10);
+    bool is_file = e->type == OPTIONS_PATH && v->text && !v->is_word;
 
     if ((e->flags & OPTIONS_HIDDEN) && !v->from) continue;
     if ((e->flags & OPTIONS_ANSWER) && (e->commands & bit) && v->text && !is_file)

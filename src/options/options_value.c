@@ -130,13 +130,25 @@ static PetscErrorCode parse_list(options *o, option_value *v, char what[OPTIONS_
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Is the text one of "a|b|c"? */
+static bool is_one_of(const char words[], const char text[])
+{
+  const size_t length = strlen(text);
+
+  for (const char *at = words; at; at = strchr(at, '|')) {
+    at += *at == '|';
+    if (!strncmp(at, text, length) && (at[length] == '|' || !at[length])) return length > 0;
+  }
+  return false;
+}
+
 static PetscErrorCode parse_path(options *o, const option *e, const setting *s, option_value *v)
 {
-  bool is_word = (e->flags & OPTIONS_SYNTHETIC) && !strncmp(v->text, "synthetic:", 10);
-
   PetscFunctionBegin;
+  v->is_word = ((e->flags & OPTIONS_SYNTHETIC) && !strncmp(v->text, "synthetic:", 10)) ||
+               (e->words && is_one_of(e->words, v->text));
   v->path = v->plain = v->text;
-  if (s->source == SETTING_FILE && v->text[0] != '/' && !is_word)
+  if (s->source == SETTING_FILE && v->text[0] != '/' && !v->is_word)
     PetscCall(options_format(o, &v->path, "%s%s", o->folder, v->text));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -142,6 +142,7 @@ PetscErrorCode model_create_epidemic(model *m, options *o, const world_names *na
                  "people infected and not yet past their infectiousness");
   add_observable(m, "onsets", EPIDEMIC_ONSET, -1, false,
                  "people whose symptoms begin in the step that ends here");
+  m->estimators = MODEL_PATHWISE;
   m->is_continuous = true;
   m->has_event_history = true;
   PetscFunctionReturn(PETSC_SUCCESS);

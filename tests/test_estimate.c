@@ -63,6 +63,8 @@ static PetscErrorCode create_stand_in(model *m, options *o, const world_names *n
   m->n_observable = 1;
   m->observable[0] = (model_observable){
     .name = "events", .units = "people", .plus = 0, .minus = -1, .is_total = true};
+  m->has_calendar = true;
+  m->estimators = MODEL_PATHWISE;
   m->is_continuous = is_continuous;
   snprintf(m->discontinuity, sizeof m->discontinuity, "a window ends");
   return PETSC_SUCCESS;

@@ -99,18 +99,21 @@ enum {
   MODEL_SPARSE = 8    /* spa by sparse perturbed worlds */
 };
 
-/* How sparse spa is to run, and what it came to; see src/model/README.md.  Owned by estimate. */
+/* How sparse spa is to run, and what a run came to; src/model/README.md has the equations.  Events
+ * are opened by step; entry n_step stands for choices at the start.  Owned by estimate. */
 typedef struct model_sparse {
   int n_free;
-  const int *free;    /* [n_free] parameters of the model, the columns of record->der */
-  const double *rate; /* [n_step + 1] expected worlds per unit of d log hazard, by step opened;
-                          entry n_step: at the start of the run */
-  double *length;     /* [n_step + 1] or NULL; out: sum over worlds of |df|^2, by step opened */
-  int64_t *opened;    /* [n_step + 1] or NULL; out: number of worlds, by step opened */
-  int64_t *work;      /* [n_step + 1] or NULL; out: touches of these worlds */
-  int64_t n_world, touches; /* out: this run's, over all ranks */
-  double importance;        /* out: the sum of d log hazards, so that worlds = rate times it */
+  const int *free;         /* [n_free] parameters of the model, the columns of record->der */
+  const double *rate;      /* [n_step + 1] worlds opened per unit of hazard, on average; 0: none */
+  const double *weight[2]; /* [n_step + 1] of the differences at each time in |df|^2: of the total
+                              infections, of those in the last MODEL_WINDOW steps; NULL: not asked */
+  double *importance;      /* [n_step + 1] out: sum of the hazards that could open a world */
+  double *length;          /* [n_step + 1] out: sum over worlds of |df|^2, if asked */
+  double *square;          /* [n_free] out: sum over worlds of |df|^2 weight^2, if asked */
+  int64_t *opened, *work;  /* [n_step + 1] out: worlds, and their touches */
 } model_sparse;
+
+enum { MODEL_WINDOW = 7 };
 
 /* The methods of a type; NULL where marked optional. */
 typedef struct model_ops {

@@ -21,6 +21,8 @@ typedef struct trajectory_set {
 typedef struct trajectory {
   int n_set, n_observable, width; /* width: number of tangents, any */
   PetscInt n_time;
+  double *score; /* [n_time][width] d log P of the choices up to each time, of a run with
+                    SAMPLE_SCORE; on every rank; else NULL; owned */
   trajectory_set set[MODEL_MAX_SETS];
 } trajectory;
 
@@ -31,7 +33,13 @@ typedef struct simulate {
   bool everywhere;                      /* groups of all sets are wanted on every rank */
   world_groups *groups[MODEL_MAX_SETS]; /* owned; [0] is everybody */
   model_record record;                  /* owned; of the width last used */
-  double agent_steps;                   /* so far, over the ranks of the world */
+  sample *sampler;         /* owned; a lane for each local area; its type is SAMPLE_PLAIN
+                                           unless estimate says otherwise for a run */
+  double *score;           /* [n_local_area][n_time][width] of a run; owned */
+  PetscInt horizon, phase; /* horizon > 0: the state's tangents are dropped before steps n > 0 with
+                              n % horizon == phase, and only times n with that remainder are filled
+                              in: derivatives through the last `horizon` steps exactly */
+  double agent_steps;      /* so far, over the ranks of the world */
 } simulate;
 
 /* simulate_create - groups and memory for runs of this model on this world
@@ -50,7 +58,8 @@ PetscErrorCode simulate_trajectory_destroy(trajectory *y);
 /* simulate_run - one run from time 0 to the end
  *
  * In      theta        [n_parameter] duals
- *         n_direction  tangents wanted, 0..DUAL_MAX
+ *         n_direction  tangents wanted, 0..DUAL_MAX; any number with s->m->sparse, whose columns do
+ *                      not travel with the agents
  *         key          seed and replicate
  * In/out  y            of width >= at + n_direction; tangents go to columns at..at+n_direction-1
  * Errors  BASE_EXIT_NUMERIC if a value or tangent is not finite, naming observable and time

@@ -43,12 +43,12 @@ static int find_name(int64_t n, const char *names, const char name[])
 
 /* Column j of the samples if a parameter was free, else its fixed value; -1 rows are unknown. */
 static void fill(prediction *p, int at, int row, int n_free, const double value[],
-                 const double sample[])
+                 const double samples[])
 {
   const int n = p->s->m->n_parameter;
 
   for (int64_t k = 0; k < p->n_sample; k++) {
-    const double x = row < n_free ? sample[k * n_free + row] : value[row];
+    const double x = row < n_free ? samples[k * n_free + row] : value[row];
 
     if (at < n)
       p->theta[k * n + at] = x;
@@ -62,14 +62,14 @@ static PetscErrorCode read_samples(prediction *p, h5_file *f, const char path[])
   const model *m = p->s->m;
   int64_t n_row, n_free, n_all;
   char *names, *free_names;
-  double *value, *sample;
+  double *value, *samples;
   int row;
 
   PetscFunctionBegin;
   PetscCall(h5_get_all(f, "/parameters/name", H5_TEXT, &n_row, (void **)&names));
   PetscCall(h5_get_all(f, "/parameters/free", H5_TEXT, &n_free, (void **)&free_names));
   PetscCall(h5_get_all(f, "/parameters/value", H5_REAL, &n_row, (void **)&value));
-  PetscCall(h5_get_all(f, "/posterior/samples", H5_REAL, &n_all, (void **)&sample));
+  PetscCall(h5_get_all(f, "/posterior/samples", H5_REAL, &n_all, (void **)&samples));
   p->n_sample = PetscMin(n_all / n_free, options_int(p->s->o, "samples"));
   PetscCall(PetscMalloc2(p->n_sample * m->n_parameter, &p->theta, p->n_sample, &p->dispersion));
   for (int at = 0; at < m->n_parameter; at++) {
@@ -78,11 +78,11 @@ static PetscErrorCode read_samples(prediction *p, h5_file *f, const char path[])
       base_fail(p->s->comm, BASE_EXIT_INPUT,
                 "%s: /parameters/name: %s is not there (is it the posterior of another model?)",
                 path, m->parameter[at].name);
-    fill(p, at, row, (int)n_free, value, sample);
+    fill(p, at, row, (int)n_free, value, samples);
   }
   row = find_name(n_row, names, "dispersion");
   for (int64_t k = 0; k < p->n_sample; k++) p->dispersion[k] = p->c->l->dispersion;
-  if (row >= 0) fill(p, m->n_parameter, row, (int)n_free, value, sample);
+  if (row >= 0) fill(p, m->n_parameter, row, (int)n_free, value, samples);
   if (p->c->l->type == LOSS_NEGATIVE_BINOMIAL && !(p->dispersion[0] > 0))
     base_fail(p->s->comm, BASE_EXIT_INPUT,
               "%s: /parameters/name: dispersion is not there (give "
@@ -91,7 +91,7 @@ static PetscErrorCode read_samples(prediction *p, h5_file *f, const char path[])
   PetscCall(PetscFree(names));
   PetscCall(PetscFree(free_names));
   PetscCall(PetscFree(value));
-  PetscCall(PetscFree(sample));
+  PetscCall(PetscFree(samples));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -114,13 +114,14 @@ static PetscErrorCode read_posterior(prediction *p)
 static PetscErrorCode run_sample(void *context, int64_t k, double result[])
 {
   prediction *p = context;
-  const int64_t sample = p->first + k;
+  const int64_t k_sample = p->first + k;
   rng_key key = p->s->key;
   size_t at = 0;
 
   PetscFunctionBegin;
-  key.replicate = (uint32_t)sample;
-  PetscCall(estimate_run(&p->s->e, p->s->s, p->theta + sample * p->s->m->n_parameter, key, &p->y));
+  key.replicate = (uint32_t)k_sample;
+  PetscCall(
+    estimate_run(&p->s->e, p->s->s, p->theta + k_sample * p->s->m->n_parameter, key, &p->y));
   for (int set = 0; set < p->y.n_set; set++) {
     PetscCall(PetscArraycpy(result + at, p->y.set[set].val, trajectory_cells(&p->y, set)));
     at += trajectory_cells(&p->y, set);
@@ -428,8 +429,7 @@ static PetscErrorCode predict(prediction *p)
   session *s = p->s;
 
   PetscFunctionBegin;
-  s->e.type = ESTIMATE_NONE;
-  snprintf(s->e.name, sizeof s->e.name, "none");
+  estimate_plain(s->o, s->m, &s->e);
   PetscCall(PetscNew(&p->c));
   p->c->s = s;
   if (!options_path(s->o, "posterior"))

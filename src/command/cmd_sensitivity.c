@@ -12,8 +12,9 @@ PetscErrorCode cmd_sensitivity(MPI_Comm comm, options *o)
   PetscFunctionBegin;
   code = session_begin(comm, o, &s);
   if (!code && s->e.type == ESTIMATE_NONE)
-    PetscCall(options_mistake(o, options_where(o, "estimator"), "estimator",
-                              "none gives no sensitivities (take auto, pathwise or fd)"));
+    PetscCall(
+      options_mistake(o, options_where(o, "estimator"), "estimator",
+                      "none gives no sensitivities (take auto, pathwise, spa, score or fd)"));
   if (!code) code = replicates_command(s);
   if (!code) code = replicates_run(s);
   PetscCall(session_close(&s, code));

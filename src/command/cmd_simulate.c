@@ -16,10 +16,8 @@ PetscErrorCode cmd_simulate(MPI_Comm comm, options *o)
 
   PetscFunctionBegin;
   code = session_begin(comm, o, &s);
-  if (!code && strcmp(options_where(o, "estimator"), "command line")) {
-    s->e.type = ESTIMATE_NONE;
-    PetscCall(PetscStrncpy(s->e.name, "none", sizeof s->e.name));
-  }
+  if (!code && strcmp(options_where(o, "estimator"), "command line"))
+    estimate_plain(o, s->m, &s->e);
   if (!code) code = replicates_command(s);
   if (!code) code = replicates_run(s);
   PetscCall(session_close(&s, code));

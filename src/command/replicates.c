@@ -12,10 +12,10 @@
 typedef struct replicates {
   session *s;
   h5_file *f;
-  int64_t n_replicate, each;
+  int64_t n_replicate, each, block; /* block: replicates that are estimated together */
   bool is_mean;
   int width;               /* free parameters, or 0 without derivatives */
-  trajectory *run;         /* [each] of this group; each is 1 for a mean */
+  trajectory *run;         /* [each] of this group; for a mean, each is block */
   trajectory mean, square; /* running mean and sum of squared deviations */
 } replicates;
 
@@ -140,40 +140,49 @@ static void accumulate(size_t n_cell, double n, const double *x, double *mean, d
   }
 }
 
-/* One replicate of each group, n_cell numbers: all gather all, piece by piece, and add in order. */
-static PetscErrorCode add_cells(const ensemble *e, int64_t first, int64_t n, size_t n_cell,
-                                const double *mine, double *mean, double *square)
+/* `each` replicates of each group, n_cell numbers of each: all gather all, piece by piece, and add
+ * them in their order. */
+static PetscErrorCode add_cells(const replicates *r, int64_t first, int64_t n, size_t n_cell,
+                                double *const mine[], double *mean, double *square)
 {
-  const size_t piece = PetscMin(n_cell, (size_t)REPLICATES_BATCH);
-  double *all;
+  const ensemble *e = r->s->groups;
+  const size_t each = (size_t)r->each, most = PetscMax((size_t)REPLICATES_BATCH / each, 1);
+  const size_t piece = PetscMin(n_cell, most);
+  double *here, *all;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1(piece * (size_t)e->n_group, &all));
+  PetscCall(PetscMalloc2(piece * each, &here, piece * each * (size_t)e->n_group, &all));
   for (size_t at = 0; at < n_cell; at += piece) {
-    const int length = (int)PetscMin(piece, n_cell - at);
+    const size_t length = PetscMin(piece, n_cell - at);
 
-    PetscCallMPI(MPI_Allgather(mine + at, length, MPI_DOUBLE, all, length, MPI_DOUBLE, e->cross));
+    for (size_t b = 0; b < each; b++)
+      PetscCall(PetscArraycpy(here + b * length, mine[b] + at, length));
+    PetscCallMPI(MPI_Allgather(here, (int)(length * each), MPI_DOUBLE, all, (int)(length * each),
+                               MPI_DOUBLE, e->cross));
     for (int64_t k = 0; k < n; k++)
-      accumulate((size_t)length, (double)(first + k + 1), all + k * length, mean + at, square + at);
+      accumulate(length, (double)(first + k + 1), all + (size_t)k * length, mean + at, square + at);
   }
-  PetscCall(PetscFree(all));
+  PetscCall(PetscFree2(here, all));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode add_round(replicates *r, const trajectory *mine, int64_t first, int64_t n)
+static PetscErrorCode add_round(replicates *r, int64_t first, int64_t n)
 {
-  const ensemble *e = r->s->groups;
+  double **mine;
 
   PetscFunctionBegin;
-  for (int set = 0; set < mine->n_set; set++) {
-    const size_t cells = trajectory_cells(mine, set);
+  PetscCall(PetscMalloc1(r->each, &mine));
+  for (int set = 0; set < r->mean.n_set; set++) {
+    const size_t cells = trajectory_cells(&r->mean, set);
     trajectory_set *mean = &r->mean.set[set], *square = &r->square.set[set];
 
-    PetscCall(add_cells(e, first, n, cells, mine->set[set].val, mean->val, square->val));
-    if (r->width)
-      PetscCall(add_cells(e, first, n, cells * (size_t)r->width, mine->set[set].der, mean->der,
-                          square->der));
+    for (int64_t b = 0; b < r->each; b++) mine[b] = r->run[b].set[set].val;
+    PetscCall(add_cells(r, first, n, cells, mine, mean->val, square->val));
+    if (!r->width) continue;
+    for (int64_t b = 0; b < r->each; b++) mine[b] = r->run[b].set[set].der;
+    PetscCall(add_cells(r, first, n, cells * (size_t)r->width, mine, mean->der, square->der));
   }
+  PetscCall(PetscFree(mine));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -205,13 +214,14 @@ static PetscErrorCode run_batch(replicates *r, int64_t first, int64_t *n_here)
 
   PetscFunctionBegin;
   for (int p = 0; p < s->m->n_parameter; p++) theta[p] = s->m->parameter[p].value;
-  for (int64_t k = from; k < to && !failed; k++) {
+  for (int64_t k = from; k < to && !failed; k += r->block) {
+    const int n = (int)PetscMin(r->block, to - k);
     rng_key key = s->key;
 
     key.replicate = (uint32_t)k;
-    failed = estimate_run(&s->e, s->s, theta, key, &r->run[k - from]);
+    failed = estimate_runs(&s->e, s->s, theta, key, n, &r->run[k - from]);
     PetscCall(progress_update(s->p,
-                              PetscMin((k - from + 1) * s->groups->n_group + first, r->n_replicate),
+                              PetscMin((k - from + n) * s->groups->n_group + first, r->n_replicate),
                               s->s->agent_steps * s->groups->n_group));
   }
   *n_here = PetscMax(to - from, 0);
@@ -232,6 +242,7 @@ static PetscErrorCode write_head(replicates *r)
                          .units = "day",
                          .description = "end of each step; 0 is the start"};
   double value[MODEL_MAX_PARAMETERS], *t;
+  char form[256];
 
   PetscFunctionBegin;
   for (int p = 0; p < s->m->n_parameter; p++) value[p] = s->m->parameter[p].value;
@@ -241,6 +252,8 @@ static PetscErrorCode write_head(replicates *r)
   PetscCall(PetscFree(t));
   PetscCall(command_write_parameters(r->f, s->m, s->e.n_free, s->e.free, value));
   PetscCall(h5_attribute_put_text(r->f, "/", "estimator", s->e.name));
+  estimate_describe(&s->e, sizeof form, form);
+  PetscCall(h5_attribute_put_text(r->f, "/", "estimator_form", form));
   for (int set = 1; set < s->s->n_set; set++)
     PetscCall(command_write_groups(r->f, s->s->groups[set]));
   PetscCall(command_write_provenance(r->f, s->comm, s->o));
@@ -263,7 +276,9 @@ static PetscErrorCode set_up(replicates *r)
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &doubles, 1, MPI_UINT64_T, MPI_MAX, s->comm));
   r->each = (int64_t)(REPLICATES_BATCH / doubles);
   r->each = PetscMin(r->each, (r->n_replicate - 1) / s->groups->n_group + 1);
-  if (r->is_mean || r->each < 1) r->each = 1;
+  r->block = estimate_block(&s->e, s->s, r->n_replicate);
+  if (r->is_mean || r->each < r->block) r->each = r->block;
+  r->each -= r->each % r->block;
   PetscCall(PetscCalloc1(r->each, &r->run));
   for (int64_t b = 0; b < r->each; b++)
     PetscCall(simulate_trajectory_create(s->s, r->width, &r->run[b]));
@@ -284,7 +299,7 @@ static PetscErrorCode run_all(replicates *r)
 
     PetscCall(run_batch(r, first, &n));
     if (r->is_mean)
-      PetscCall(add_round(r, &r->run[0], first, PetscMin(step, r->n_replicate - first)));
+      PetscCall(add_round(r, first, PetscMin(step, r->n_replicate - first)));
     else
       PetscCall(put_all(r, r->run, first + s->groups->index * r->each, n, false));
   }
@@ -292,14 +307,32 @@ static PetscErrorCode run_all(replicates *r)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The pilot of spa, at the values of the parameters. */
+static PetscErrorCode prepare(session *s)
+{
+  double theta[MODEL_MAX_PARAMETERS];
+
+  PetscFunctionBegin;
+  for (int p = 0; p < s->m->n_parameter; p++) theta[p] = s->m->parameter[p].value;
+  PetscCall(estimate_prepare(&s->e, s->s, theta, s->key));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 PetscErrorCode replicates_command(session *s)
 {
+  char text[256];
+
   PetscFunctionBegin;
   PetscCall(session_check_loss(s));
   PetscCall(session_check(s));
   PetscCall(session_load_by(s));
-  if (!options_bool(s->o, "quiet") && s->e.reason[0] && s->e.type != ESTIMATE_NONE)
-    PetscCall(PetscPrintf(s->comm, "estimator: %s (%s)\n", s->e.name, s->e.reason));
+  PetscCall(estimate_warn(&s->e, s->m, s->comm));
+  PetscCall(prepare(s));
+  estimate_describe(&s->e, sizeof text, text);
+  if (!options_bool(s->o, "quiet") && s->e.type != ESTIMATE_NONE)
+    PetscCall(
+      PetscPrintf(s->comm, "estimator: %s%s%s\n", text, s->e.reason[0] ? ": " : "", s->e.reason));
+  PetscCall(sidecar_text(s->side, "estimator_form", text));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -199,6 +199,7 @@ PetscErrorCode session_close(session **out, PetscErrorCode code)
   PetscCall(progress_destroy(&s->p));
   PetscCall(simulate_destroy(&s->s));
   PetscCall(model_destroy(&s->m));
+  PetscCall(estimate_destroy(&s->e));
   if (!code) { /* these free communicators, which is collective */
     PetscCall(world_destroy(&s->w));
     PetscCall(ensemble_destroy(&s->groups));

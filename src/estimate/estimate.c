@@ -1,51 +1,164 @@
 /*
- * estimate.c - Jacobians: pathwise by dual runs, fd by twins with common random numbers
+ * estimate.c - which estimator: what was asked for, what the model serves, what auto takes
  */
-#include "gradus/estimate.h"
+#include "estimate_impl.h"
 
 #include <math.h>
 #include <string.h>
 
-static PetscErrorCode choose_type(options *o, const model *m, estimate *e)
+static const struct {
+  const char *name;
+  estimate_type type;
+  unsigned needs; /* one of these of model->estimators; 0: nothing */
+} types[] = {{"none", ESTIMATE_NONE, 0},
+             {"pathwise", ESTIMATE_PATHWISE, MODEL_PATHWISE},
+             {"st", ESTIMATE_ST, MODEL_RELAXED},
+             {"gumbel", ESTIMATE_GUMBEL, MODEL_RELAXED},
+             {"score", ESTIMATE_SCORE, MODEL_SAMPLED},
+             {"spa", ESTIMATE_SPA, MODEL_SAMPLED | MODEL_SPARSE},
+             {"spa_replay", ESTIMATE_SPA, MODEL_SAMPLED},
+             {"fd", ESTIMATE_FD, 0}};
+
+enum { N_TYPE = sizeof types / sizeof *types };
+
+static int find_type(const char name[])
 {
-  const char *asked = options_text(o, "estimator");
-  const char *where = options_where(o, "estimator");
+  for (int i = 0; i < N_TYPE; i++)
+    if (!strcmp(types[i].name, name)) return i;
+  return -1;
+}
+
+bool estimate_is_served(const model *m, const char name[], size_t size, char why[])
+{
+  const int at = find_type(name);
+  char list[64] = "";
+
+  if (size) why[0] = '\0';
+  if (at >= 0 && (!types[at].needs || (types[at].needs & m->estimators))) return true;
+  for (int i = 1; i < N_TYPE; i++)
+    if ((!types[i].needs || (types[i].needs & m->estimators)) &&
+        strcmp(types[i].name, "spa_replay"))
+      snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", *list ? ", " : "",
+               types[i].name);
+  if (at < 0)
+    snprintf(why, size, "%s is no estimator; model %s has %s", name, m->type, list);
+  else if (types[at].type == ESTIMATE_PATHWISE)
+    snprintf(why, size,
+             "pathwise would say 0: model %s draws its choices anew at every step; it has %s",
+             m->type, list);
+  else
+    snprintf(why, size, "model %s makes no choices that %s can differentiate; it has %s", m->type,
+             name, list);
+  return false;
+}
+
+/* ---- clocks ---- */
+
+static PetscErrorCode choose_clock(options *o, const model *m, estimate *e)
+{
+  const char *asked = options_text(o, "clock");
+  const bool has_threshold = m->estimators & MODEL_PATHWISE && m->has_calendar;
+  const bool is_fixed = e->type == ESTIMATE_ST || e->type == ESTIMATE_GUMBEL ||
+                        e->type == ESTIMATE_SCORE || (e->type == ESTIMATE_SPA && !e->is_sparse);
 
   PetscFunctionBegin;
-  if (!strcmp(asked, "none")) {
-    e->type = ESTIMATE_NONE;
-  } else if (!strcmp(asked, "fd")) {
-    e->type = ESTIMATE_FD;
-  } else if (!strcmp(asked, "pathwise")) {
-    e->type = ESTIMATE_PATHWISE;
-    if (!m->is_continuous && !options_bool(o, "pathwise_accept_bias"))
-      PetscCall(options_mistake(o, where, "estimator",
-                                "pathwise is biased here: %s (use fd, or -pathwise_accept_bias)",
-                                m->discontinuity));
-  } else {
-    e->type = m->is_continuous ? ESTIMATE_PATHWISE : ESTIMATE_FD;
-    snprintf(e->reason, sizeof e->reason, "%s",
-             m->is_continuous ? "no hazard of this model stops abruptly: one dual run is exact"
-                              : m->discontinuity);
-  }
-  snprintf(e->name, sizeof e->name, "%s",
-           e->type == ESTIMATE_NONE ? "none"
-           : e->type == ESTIMATE_FD ? "fd"
-                                    : "pathwise");
+  if (e->type == ESTIMATE_PATHWISE)
+    e->is_step_clock = false;
+  else if (is_fixed || !has_threshold)
+    e->is_step_clock = true;
+  else
+    e->is_step_clock = asked && !strcmp(asked, "step");
+  if (asked && e->is_step_clock != !strcmp(asked, "step"))
+    PetscCall(options_mistake(o, options_where(o, "clock"), "clock", "%s runs on the %s clock%s",
+                              e->name, e->is_step_clock ? "step" : "threshold",
+                              is_fixed || e->type == ESTIMATE_PATHWISE ? "" : " in this model"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* fd moves x by fd_step |x| (fd_step if x is 0); a free parameter must not sit on a bound. */
-static double fd_change(const estimate *e, double x)
+/* ---- the type ---- */
+
+static PetscErrorCode check_pathwise(options *o, const model *m)
+{
+  const char *others = m->estimators & (MODEL_SPARSE | MODEL_SAMPLED) ? "spa or fd" : "fd";
+
+  PetscFunctionBegin;
+  if (!m->is_continuous && !options_bool(o, "pathwise_accept_bias"))
+    PetscCall(options_mistake(o, options_where(o, "estimator"), "estimator",
+                              "pathwise is biased here: %s (use %s, or -pathwise_accept_bias)",
+                              m->discontinuity, others));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* src/sample/README.md has the measurements behind this order. */
+static void choose_auto(const model *m, estimate *e)
+{
+  if (m->estimators & MODEL_PATHWISE && m->is_continuous) {
+    e->type = ESTIMATE_PATHWISE;
+    snprintf(e->reason, sizeof e->reason, "%s",
+             m->has_calendar ? "no hazard of this model stops abruptly: one dual run is exact"
+                             : "this model is smooth: one dual run is exact");
+  } else if (m->estimators & MODEL_SPARSE) {
+    e->type = ESTIMATE_SPA;
+    snprintf(e->reason, sizeof e->reason,
+             "%s; sparse worlds cost the same for any number of "
+             "parameters",
+             m->discontinuity[0] ? m->discontinuity : "choices are drawn anew at every step");
+  } else if (m->estimators & MODEL_SAMPLED && e->n_free > 8) {
+    e->type = ESTIMATE_SPA;
+    snprintf(e->reason, sizeof e->reason, "no sparse form, and %d parameters would need %d runs",
+             e->n_free, 2 * e->n_free + 1);
+  } else {
+    e->type = ESTIMATE_FD;
+    snprintf(e->reason, sizeof e->reason, "%s",
+             m->discontinuity[0] ? m->discontinuity : "few parameters and no sparse form");
+  }
+}
+
+static PetscErrorCode choose_type(options *o, const model *m, const char asked[], estimate *e)
+{
+  const char *form = options_text(o, "spa_form");
+  const char *where = options_where(o, "estimator");
+  char why[256];
+  int at;
+
+  PetscFunctionBegin;
+  if (!strcmp(asked, "auto")) {
+    choose_auto(m, e);
+  } else if (!estimate_is_served(m, asked, sizeof why, why)) {
+    PetscCall(options_mistake(o, where, "estimator", "%s", why));
+  } else {
+    e->type = types[find_type(asked)].type;
+    if (e->type == ESTIMATE_PATHWISE) PetscCall(check_pathwise(o, m));
+  }
+  for (at = 0; types[at].type != e->type; at++) continue;
+  snprintf(e->name, sizeof e->name, "%s", types[at].name);
+  if (e->type != ESTIMATE_SPA) PetscFunctionReturn(PETSC_SUCCESS);
+  e->is_sparse = (m->estimators & MODEL_SPARSE) && strcmp(form, "replay") &&
+                 strcmp(asked, "spa_replay");
+  if (!strcmp(form, "sparse") && !(m->estimators & MODEL_SPARSE))
+    PetscCall(options_mistake(o, options_where(o, "spa_form"), "spa_form",
+                              "model %s has no sparse form with these options (use replay)",
+                              m->type));
+  if (!e->is_sparse && !(m->estimators & MODEL_SAMPLED))
+    PetscCall(options_mistake(o, options_where(o, "spa_form"), "spa_form",
+                              "model %s has no replayed form with these options (use sparse)",
+                              m->type));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* ---- free parameters ---- */
+
+double estimate_change(const estimate *e, double x)
 {
   return x != 0 ? e->fd_step * fabs(x) : e->fd_step;
 }
 
+/* A free parameter must not sit on a bound. */
 static PetscErrorCode check_free(options *o, const model *m, const estimate *e, int at)
 {
   const model_parameter *p = &m->parameter[at];
   const char *where = options_where(o, "free");
-  const double h = fd_change(e, p->value);
+  const double h = estimate_change(e, p->value);
 
   PetscFunctionBegin;
   if (!p->can_be_free)
@@ -56,6 +169,11 @@ static PetscErrorCode check_free(options *o, const model *m, const estimate *e, 
                               "%s is %g, on its bound; a free parameter needs a value inside "
                               "(set it under parameters)",
                               p->name, p->value));
+  else if (p->is_discrete && e->type == ESTIMATE_PATHWISE)
+    PetscCall(options_mistake(o, where, "free",
+                              "%s moves discrete choices only: pathwise would say 0 (use spa, "
+                              "score or fd)",
+                              p->name));
   else if (e->type == ESTIMATE_FD && !(p->value - h > p->lower && p->value + h < p->upper))
     PetscCall(options_mistake(o, where, "free", "%s = %g +- %g leaves (%g, %g); lower fd_step",
                               p->name, p->value, h, p->lower, p->upper));
@@ -89,81 +207,120 @@ static PetscErrorCode take_named(options *o, const model *m, int n_extra, const 
     if (is_again)
       PetscCall(
         options_mistake(o, options_where(o, "free"), "free", "%s is listed twice", word[i]));
-    if (at < 0 || is_again) continue;
-    e->free[e->n_free++] = at;
-    PetscCall(check_free(o, m, e, at));
+    if (at >= 0 && !is_again) e->free[e->n_free++] = at;
   }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* ---- creation ---- */
+
+/* Options of tangents that travel with agents, asked of an estimator that has none. */
+static PetscErrorCode check_tangents(options *o, const estimate *e)
+{
+  static const char *const name[] = {"gradient_horizon", "tangent_limit"};
+  const bool is_asked = !strcmp(options_command(o), "sensitivity");
+
+  PetscFunctionBegin;
+  if (e->type == ESTIMATE_PATHWISE || e->type == ESTIMATE_ST || e->type == ESTIMATE_GUMBEL)
+    PetscFunctionReturn(PETSC_SUCCESS);
+  for (int i = 0; i < 2; i++)
+    if (is_asked && options_is_set(o, name[i]))
+      PetscCall(options_mistake(o, options_where(o, name[i]), name[i],
+                                "has no effect on %s: no tangents travel with its agents",
+                                e->name));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode estimate_create_as(options *o, const model *m, int n_extra,
+                                  const char *const extra[], const char name[], estimate *e)
+{
+  const char *importance = options_text(o, "spa_importance");
+  int n_word;
+
+  PetscFunctionBegin;
+  *e = (estimate){.fd_step = options_real(o, "fd_step"),
+                  .temperature = options_real(o, "gumbel_temperature"),
+                  .is_soft = options_bool(o, "gumbel_soft"),
+                  .n_world = options_is_set(o, "spa_worlds") ? options_real(o, "spa_worlds") : 0,
+                  .n_pilot = (int)options_int(o, "spa_pilots")};
+  e->importance = !strcmp(importance, "lambda") ? ESTIMATE_BY_LAMBDA
+                  : !strcmp(importance, "day")  ? ESTIMATE_BY_DAY
+                                                : ESTIMATE_BY_COST;
+  options_list(o, "free", &n_word);
+  if (n_word)
+    PetscCall(take_named(o, m, n_extra, extra, e));
+  else
+    take_all(m, e);
+  PetscCall(choose_type(o, m, name, e));
+  PetscCall(choose_clock(o, m, e));
+  PetscCall(check_tangents(o, e));
+  if (options_is_set(o, "gradient_horizon") && m->ops->drop_tangents)
+    e->horizon = (PetscInt)options_int(o, "gradient_horizon");
+  if (e->type != ESTIMATE_PATHWISE && e->type != ESTIMATE_ST && e->type != ESTIMATE_GUMBEL)
+    e->horizon = 0;
+  for (int j = 0; n_word && j < e->n_free; j++) PetscCall(check_free(o, m, e, e->free[j]));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 PetscErrorCode estimate_create(options *o, const model *m, int n_extra, const char *const extra[],
                                estimate *e)
 {
-  int n_word;
-
   PetscFunctionBegin;
-  *e = (estimate){.fd_step = options_real(o, "fd_step")};
-  PetscCall(choose_type(o, m, e));
-  options_list(o, "free", &n_word);
-  if (n_word)
-    PetscCall(take_named(o, m, n_extra, extra, e));
-  else
-    take_all(m, e);
+  PetscCall(estimate_create_as(o, m, n_extra, extra, options_text(o, "estimator"), e));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode run_pathwise(const estimate *e, simulate *s, dual theta[], rng_key key,
-                                   trajectory *y)
+void estimate_plain(const options *o, const model *m, estimate *e)
+{
+  const char *clock = options_text(o, "clock");
+
+  e->type = ESTIMATE_NONE;
+  e->is_step_clock = !(m->estimators & MODEL_PATHWISE) || (clock && !strcmp(clock, "step"));
+  snprintf(e->name, sizeof e->name, "none");
+}
+
+PetscErrorCode estimate_destroy(estimate *e)
 {
   PetscFunctionBegin;
-  for (int at = 0; at == 0 || at < e->n_free; at += DUAL_MAX) {
-    const int n = PetscMin(e->n_free - at, DUAL_MAX);
-
-    for (int j = 0; j < n; j++) theta[e->free[at + j]].d[j] = 1;
-    PetscCall(simulate_run(s, theta, n, key, at, y));
-    for (int j = 0; j < n; j++) theta[e->free[at + j]].d[j] = 0;
-  }
+  PetscCall(PetscFree(e->rate));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode run_fd(const estimate *e, simulate *s, dual theta[], rng_key key,
-                             trajectory *y)
+/* ---- words ---- */
+
+PetscErrorCode estimate_warn(const estimate *e, const model *m, MPI_Comm comm)
 {
-  trajectory twin[2];
+  const bool is_epidemic = !strcmp(m->type, "epidemic") || !strcmp(m->type, "sir_graph");
 
   PetscFunctionBegin;
-  PetscCall(simulate_run(s, theta, 0, key, 0, y));
-  for (int side = 0; side < 2; side++) PetscCall(simulate_trajectory_create(s, 0, &twin[side]));
-  for (int p = 0; p < e->n_free; p++) {
-    const double x = theta[e->free[p]].v, h = fd_change(e, x);
-
-    for (int side = 0; side < 2; side++) {
-      theta[e->free[p]].v = side ? x + h : x - h;
-      PetscCall(simulate_run(s, theta, 0, key, 0, &twin[side]));
-    }
-    theta[e->free[p]].v = x;
-    for (int k = 0; k < y->n_set; k++)
-      for (size_t c = 0; c < trajectory_cells(y, k); c++)
-        y->set[k].der[c * (size_t)y->width + (size_t)p] = (twin[1].set[k].val[c] -
-                                                           twin[0].set[k].val[c]) /
-                                                          ((x + h) - (x - h));
-  }
-  for (int side = 0; side < 2; side++) PetscCall(simulate_trajectory_destroy(&twin[side]));
+  if (!is_epidemic || (e->type != ESTIMATE_ST && e->type != ESTIMATE_GUMBEL))
+    PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscPrintf(
+    comm,
+    e->type == ESTIMATE_ST
+      ? "warning: st is biased in an epidemic: d prevalence / d beta on the reference graph +37 %% "
+        "before the peak, useless at saturation; with S inside the choice the wrong sign after the "
+        "peak (src/sample/README.md; gradus compare measures it on your model)\n"
+      : "warning: gumbel is biased in an epidemic: d prevalence / d beta on the reference graph "
+        "-14 to -20 %% at temperature 0.1; with S inside the choice the wrong sign after the peak "
+        "(src/sample/README.md; gradus compare measures it on your model)\n"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-PetscErrorCode estimate_run(const estimate *e, simulate *s, const double theta[], rng_key key,
-                            trajectory *y)
+void estimate_describe(const estimate *e, size_t size, char text[])
 {
-  dual at[MODEL_MAX_PARAMETERS];
+  const char *clock = e->is_step_clock ? "step clock" : "threshold clock";
+  char worlds[64] = "";
 
-  PetscFunctionBegin;
-  for (int p = 0; p < s->m->n_parameter; p++) at[p] = dual_const(theta[p]);
-  if (e->type == ESTIMATE_NONE)
-    PetscCall(simulate_run(s, at, 0, key, 0, y));
+  if (e->n_world > 0) snprintf(worlds, sizeof worlds, ", %.4g a run", e->n_world);
+  if (e->type == ESTIMATE_SPA)
+    snprintf(text, size, "spa (%s%s, %s)", e->is_sparse ? "sparse worlds" : "replayed worlds",
+             worlds, clock);
+  else if (e->type == ESTIMATE_GUMBEL)
+    snprintf(text, size, "gumbel (%s, temperature %g, %s)", e->is_soft ? "soft" : "hard",
+             e->temperature, clock);
   else if (e->type == ESTIMATE_FD)
-    PetscCall(run_fd(e, s, at, key, y));
+    snprintf(text, size, "fd (step %g, %s)", e->fd_step, clock);
   else
-    PetscCall(run_pathwise(e, s, at, key, y));
-  PetscFunctionReturn(PETSC_SUCCESS);
+    snprintf(text, size, "%s (%s)", e->name, clock);
 }

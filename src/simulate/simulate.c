@@ -30,6 +30,7 @@ PetscErrorCode simulate_create(world *w, model *m, int n_by, const char *const b
     s->record.n_row[k] = s->groups[k]->n_row;
     s->record.row[k] = s->groups[k]->row;
   }
+  PetscCall(sample_create((int)w->n_local_area, w->local_area, &s->sampler));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -48,6 +49,8 @@ PetscErrorCode simulate_destroy(simulate **s)
   PetscFunctionBegin;
   if (!*s) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(free_record(&(*s)->record));
+  PetscCall(sample_destroy(&(*s)->sampler));
+  PetscCall(PetscFree((*s)->score));
   for (int k = 0; k < (*s)->n_set; k++) PetscCall(world_groups_destroy(&(*s)->groups[k]));
   PetscCall(PetscFree(*s));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -107,6 +110,7 @@ PetscErrorCode simulate_trajectory_destroy(trajectory *y)
     PetscCall(PetscFree(y->set[k].val));
     PetscCall(PetscFree(y->set[k].der));
   }
+  PetscCall(PetscFree(y->score));
   *y = (trajectory){0};
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -135,6 +139,32 @@ static void observe(const model *m, PetscInt n_time, const double *flow, int str
   }
 }
 
+/* The same for tangents under a horizon: times of this phase alone, totals since the last drop. */
+static void observe_window(const simulate *s, const double *flow, int stride, int n_column,
+                           double *y, int to_stride, int at)
+{
+  const model *m = s->m;
+  const PetscInt n_time = s->record.n_time;
+
+  for (int k = 0; k < m->n_observable; k++) {
+    const model_observable *q = &m->observable[k];
+
+    for (PetscInt n = s->phase; n < n_time; n += s->horizon)
+      for (int j = 0; j < n_column; j++) {
+        double *to = y + ((size_t)k * (size_t)n_time + (size_t)n) * (size_t)to_stride + at + j;
+        const PetscInt first = n > s->horizon ? n - s->horizon + 1 : 0;
+
+        *to = 0;
+        for (PetscInt c = q->is_total ? first : n; c <= n && (n || q->is_total); c++) {
+          const double *here = flow + (size_t)c * (size_t)m->n_flow * (size_t)stride;
+
+          *to += here[q->plus * stride + j];
+          if (q->minus >= 0) *to -= here[q->minus * stride + j];
+        }
+      }
+  }
+}
+
 static PetscErrorCode collect(simulate *s, int set, int n_direction, int at, trajectory *y)
 {
   const model_record *r = &s->record;
@@ -153,9 +183,15 @@ static PetscErrorCode collect(simulate *s, int set, int n_direction, int at, tra
   if (n_direction) {
     PetscCall(world_groups_sum(s->w, s->groups[set], (PetscInt)cells * r->width, r->der[set],
                                is_whole, sum));
-    for (size_t g = 0; g < n; g++)
-      observe(s->m, r->n_time, sum + g * cells * (size_t)r->width, r->width, n_direction,
-              to->der + g * out * (size_t)y->width, y->width, at);
+    for (size_t g = 0; g < n; g++) {
+      const double *flow = sum + g * cells * (size_t)r->width;
+      double *der = to->der + g * out * (size_t)y->width;
+
+      if (s->horizon)
+        observe_window(s, flow, r->width, n_direction, der, y->width, at);
+      else
+        observe(s->m, r->n_time, flow, r->width, n_direction, der, y->width, at);
+    }
   }
   PetscCall(PetscFree(sum));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -180,19 +216,77 @@ static PetscErrorCode check_finite(const simulate *s, int n_direction, int at, c
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The state's tangents and those of columns not yet reached are dropped before this step. */
+static PetscErrorCode drop(simulate *s, PetscInt step)
+{
+  model_record *r = &s->record;
+
+  PetscFunctionBegin;
+  if (!s->horizon || !step || step % s->horizon != s->phase || !r->width)
+    PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(s->m->ops->drop_tangents(s->m));
+  for (int k = 0; k < r->n_set; k++) {
+    const size_t column = (size_t)r->n_flow * (size_t)r->width;
+    const size_t after = (size_t)(step + 1) * column, all = (size_t)r->n_time * column;
+
+    for (PetscInt row = 0; row < r->n_row[k]; row++)
+      PetscCall(PetscArrayzero(r->der[k] + (size_t)row * all + after, all - after));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Scores of the lanes so far, as column n. */
+static void note_score(simulate *s, PetscInt n, int width)
+{
+  for (int l = 0; l < s->sampler->n_lane; l++)
+    for (int j = 0; j < width; j++)
+      s->score[((size_t)l * (size_t)s->record.n_time + (size_t)n) * (size_t)width + (size_t)j] =
+        s->sampler->score[l].d[j];
+}
+
+/* Lanes are the local areas, which are the rows of everybody. */
+static PetscErrorCode collect_score(simulate *s, int width, int n_direction, int at, trajectory *y)
+{
+  const size_t n_time = (size_t)s->record.n_time;
+  double *sum;
+
+  PetscFunctionBegin;
+  if (!y->score) PetscCall(PetscCalloc1(n_time * (size_t)y->width, &y->score));
+  PetscCall(PetscMalloc1(n_time * (size_t)width, &sum));
+  PetscCall(world_groups_sum(s->w, s->groups[0], (PetscInt)n_time * width, s->score, true, sum));
+  for (size_t n = 0; n < n_time; n++)
+    for (int j = 0; j < n_direction; j++)
+      y->score[n * (size_t)y->width + (size_t)(at + j)] = sum[n * (size_t)width + (size_t)j];
+  PetscCall(PetscFree(sum));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 PetscErrorCode simulate_run(simulate *s, const dual theta[], int n_direction, rng_key key, int at,
                             trajectory *y)
 {
-  const int width = (int)dual_width(n_direction);
+  const bool is_score = s->sampler->type == SAMPLE_SCORE;
+  const int width = s->m->sparse ? (n_direction + 3) / 4 * 4 : (int)dual_width(n_direction);
 
   PetscFunctionBegin;
   PetscCheck(width >= 0 && at + n_direction <= y->width, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE,
              "%d directions from column %d do not fit a trajectory of %d", n_direction, at,
              y->width);
   PetscCall(clear_record(&s->record, width));
-  PetscCall(model_begin(s->m, theta, width, key, &s->record));
-  for (PetscInt step = 0; step < s->m->n_step; step++) PetscCall(model_step(s->m, step));
+  s->sampler->n_direction = n_direction;
+  s->m->sampler = s->sampler;
+  sample_begin(s->sampler, key);
+  if (is_score && !s->score)
+    PetscCall(
+      PetscMalloc1((size_t)s->w->n_local_area * (size_t)s->record.n_time * DUAL_MAX, &s->score));
+  PetscCall(model_begin(s->m, theta, s->m->sparse ? 0 : width, key, &s->record));
+  if (is_score) note_score(s, 0, width);
+  for (PetscInt step = 0; step < s->m->n_step; step++) {
+    PetscCall(drop(s, step));
+    PetscCall(model_step(s->m, step));
+    if (is_score) note_score(s, step + 1, width);
+  }
   for (int k = 0; k < s->n_set; k++) PetscCall(collect(s, k, n_direction, at, y));
+  if (is_score) PetscCall(collect_score(s, width, n_direction, at, y));
   PetscCall(check_finite(s, n_direction, at, y));
   s->agent_steps += (double)s->w->n_global * (double)s->m->n_step;
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -116,6 +116,32 @@ PetscErrorCode world_write(const world *w, const options *o, const char path[]);
  * Collective on the world's communicator; allocates only when width is first used. */
 PetscErrorCode world_exchange(world *w, int width, double *val, double *der);
 
+/* Who attends each site, and which other ranks have sites of its venue: for models that look at
+ * single venues.  Sites of one venue are next to each other on each rank. */
+typedef struct world_venues {
+  PetscInt *member_ptr; /* [n_site + 1] owned */
+  int32_t *member;      /* local agents of each site, ascending; owned */
+  int64_t *before;      /* [n_site] members of the venue in lower areas; owned */
+  PetscInt *first;      /* [n_site] the first local site of the same venue; owned */
+  PetscInt *share_ptr;  /* [n_site + 1] other ranks with sites of the venue, at its first; owned */
+  PetscMPIInt *share_rank; /* ascending; owned */
+  PetscInt *share_site;    /* the venue's first site on that rank; owned */
+} world_venues;
+
+/* world_venues_create - 4 bytes a membership, 28 a site, 8 a pair of site and other rank
+ *
+ * Collective on the world's communicator. */
+PetscErrorCode world_venues_create(const world *w, world_venues **v);
+PetscErrorCode world_venues_destroy(world_venues **v);
+
+/* world_send - send rows of `bytes` bytes to ranks
+ *
+ * In      n, to, row  row i goes to rank to[i] of the world's communicator
+ * Out     n_out, out  what came here, by sender and in its order; the caller frees it
+ * Collective on the world's communicator. */
+PetscErrorCode world_send(const world *w, PetscInt n, const PetscMPIInt to[], size_t bytes,
+                          const void *row, PetscInt *n_out, void **out);
+
 /* world_find_attribute - by name, or NULL; "area" is not an attribute.  Not collective. */
 const world_attribute *world_find_attribute(const world *w, const char name[]);
 

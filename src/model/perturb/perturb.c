@@ -1,0 +1,329 @@
+/*
+ * perturb.c - perturbed worlds: opening, names, memory, statistics
+ */
+#include "perturb.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+PetscErrorCode perturb_create(world *w, const perturb_ops *ops, const void *context,
+                              PetscInt n_step, double dt, perturb **out)
+{
+  perturb *p;
+
+  PetscFunctionBegin;
+  PetscCall(PetscNew(&p));
+  *out = p;
+  p->w = w;
+  p->ops = ops;
+  p->context = context;
+  p->n_step = n_step;
+  p->dt = dt;
+  PetscCall(world_venues_create(w, &p->venue));
+  for (int k = 0; k < w->n_kind; k++) p->n_column += w->kind[k].n_slot;
+  PetscCall(PetscMalloc2(p->n_column, &p->column, p->n_column, &p->stride));
+  for (int k = 0, c = 0; k < w->n_kind; k++)
+    for (int slot = 0; slot < w->kind[k].n_slot; slot++, c++) {
+      p->column[c] = w->kind[k].site + slot;
+      p->stride[c] = w->kind[k].n_slot;
+    }
+  PetscCall(PetscMalloc2(w->n_local_area, &p->reached, w->n_local_area, &p->importance));
+  PetscCall(PetscMalloc2(n_step + 1, &p->counted, w->n_site, &p->fresh_head));
+  PetscCall(PetscCalloc1(w->n, &p->fresh_at));
+  for (PetscInt s = 0; s < w->n_site; s++) p->fresh_head[s] = -1;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode perturb_destroy(perturb **out)
+{
+  perturb *p = *out;
+
+  PetscFunctionBegin;
+  if (!p) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(world_venues_destroy(&p->venue));
+  PetscCall(PetscFree2(p->column, p->stride));
+  PetscCall(PetscFree2(p->reached, p->importance));
+  PetscCall(PetscFree2(p->counted, p->fresh_head));
+  PetscCall(PetscFree(p->fresh_at));
+  PetscCall(PetscFree(p->opened));
+  PetscCall(PetscFree(p->opened_weight));
+  PetscCall(PetscFree(p->world_key));
+  PetscCall(PetscFree(p->world_step));
+  PetscCall(PetscFree(p->weight));
+  PetscCall(PetscFree(p->touches));
+  PetscCall(PetscFree(p->difference));
+  PetscCall(PetscFree(p->entry));
+  PetscCall(PetscFree(p->added));
+  PetscCall(PetscFree(p->merged));
+  PetscCall(PetscFree(p->change));
+  PetscCall(PetscFree(p->out));
+  PetscCall(PetscFree(p->out_to));
+  PetscCall(PetscFree(p->candidate));
+  PetscCall(PetscFree(p->fresh_next));
+  PetscCall(PetscFree(p->fresh_of));
+  PetscCall(PetscFree(p->healed));
+  PetscCall(PetscFree(p->group_site));
+  PetscCall(PetscFree(p->group_force));
+  PetscCall(PetscFree(*out));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode perturb_begin(perturb *p, model_sparse *how, rng_key key)
+{
+  PetscFunctionBegin;
+  p->how = how;
+  p->key = key;
+  p->n_world = 0;
+  p->n_entry = p->n_added = p->n_opened = 0;
+  for (PetscInt a = 0; a < p->w->n_local_area; a++) {
+    p->reached[a] = rng_uniform(key, RNG_SPA_START, p->w->local_area[a], 0, 0);
+    p->importance[a] = 0;
+  }
+  PetscCall(PetscArrayzero(p->counted, p->n_step + 1));
+  perturb_start_step(p, p->n_step);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+void perturb_start_step(perturb *p, PetscInt step)
+{
+  p->step = step;
+  p->rate = p->how->rate[step];
+}
+
+/* ---- opening ---- */
+
+/* A world for an event at agent i; weight = gradient / by. */
+static PetscErrorCode open_world(perturb *p, PetscInt i, int type, int copy, perturb_life life,
+                                 double exposure, const double gradient[], double by)
+{
+  const int P = p->how->n_free;
+  const uint64_t gid = (uint64_t)p->w->gid[i];
+  const uint32_t words[2] = {(uint32_t)p->key.seed, (uint32_t)(p->key.seed >> 32)};
+  const uint32_t counter[4] = {
+    (uint32_t)gid, (uint32_t)(gid >> 32 & 0xffff) | (uint32_t)RNG_SPA_OPEN << 16, (uint32_t)p->step,
+    (uint32_t)(copy & 0x7f) | (uint32_t)type << 7 | p->key.replicate << 8};
+  uint32_t bits[4];
+  perturb_opened *o;
+
+  PetscFunctionBegin;
+  PetscCheck(copy < 128, p->w->comm, PETSC_ERR_ARG_OUTOFRANGE,
+             "spa opens over 128 worlds of one event: lower spa_worlds");
+  if (p->n_opened == p->max_opened) {
+    p->max_opened = 2 * p->max_opened + 64;
+    PetscCall(PetscRealloc((size_t)p->max_opened * sizeof *o, &p->opened));
+    PetscCall(PetscRealloc((size_t)p->max_opened * (size_t)P * sizeof(double), &p->opened_weight));
+  }
+  rng_block(words, counter, bits);
+  o = &p->opened[p->n_opened];
+  memset(o, 0, sizeof *o);
+  *o = (perturb_opened){.gid = p->w->gid[i],
+                        .agent = (int32_t)i,
+                        .copy = copy,
+                        .type = type,
+                        .key = (uint64_t)bits[1] << 32 | bits[0],
+                        .life = life,
+                        .place = p->n_opened};
+  if (exposure > 0)
+    o->life.from += exposure * rng_uniform((rng_key){.seed = o->key}, RNG_SPA_OPEN, o->gid, 0, 0);
+  for (int j = 0; j < P; j++)
+    p->opened_weight[(size_t)p->n_opened * (size_t)P + (size_t)j] = gradient[j] / by;
+  p->n_opened++;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode perturb_cross(perturb *p, PetscInt lane, PetscInt i, double hazard, double exposure)
+{
+  const perturb_life life = {.from = (double)p->step * p->dt, .to = INFINITY};
+  double gradient[PERTURB_MAX_FREE];
+
+  PetscFunctionBegin;
+  p->ops->gradient(p->context, i, gradient);
+  for (int copy = 0; p->reached[lane] >= 1; copy++) {
+    p->reached[lane] -= 1;
+    PetscCall(open_world(p, i, 0, copy, life, exposure, gradient, p->rate * hazard));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode perturb_option(perturb *p, PetscInt lane, PetscInt i, perturb_life life, double size,
+                              const double gradient[])
+{
+  PetscFunctionBegin;
+  p->importance[lane] += size;
+  p->reached[lane] += p->rate * size;
+  for (int copy = 0; p->reached[lane] >= 1; copy++) {
+    p->reached[lane] -= 1;
+    PetscCall(open_world(p, i, 1, copy, life, 0, gradient, p->rate * size));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* ---- worlds that join ---- */
+
+static PetscErrorCode grow_worlds(perturb *p, int32_t n)
+{
+  const size_t P = (size_t)p->how->n_free;
+
+  PetscFunctionBegin;
+  if (p->n_world + n > p->max_world) {
+    p->max_world = 2 * (p->n_world + n) + 64;
+    PetscCall(PetscRealloc((size_t)p->max_world * sizeof *p->world_key, &p->world_key));
+    PetscCall(PetscRealloc((size_t)p->max_world * sizeof *p->world_step, &p->world_step));
+    PetscCall(PetscRealloc((size_t)p->max_world * sizeof *p->touches, &p->touches));
+    PetscCall(PetscRealloc((size_t)p->max_world * P * sizeof *p->weight, &p->weight));
+  }
+  if (p->how->weight[0]) {
+    const size_t row = (size_t)p->n_step + 1;
+
+    PetscCall(PetscRealloc((size_t)(p->n_world + n) * row * sizeof(int32_t), &p->difference));
+    PetscCall(PetscArrayzero(p->difference + (size_t)p->n_world * row, (size_t)n * row));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static int by_event(const void *a, const void *b)
+{
+  const perturb_opened *x = a, *y = b;
+
+  if (x->gid != y->gid) return x->gid < y->gid ? -1 : 1;
+  if (x->type != y->type) return x->type - y->type;
+  return x->copy - y->copy;
+}
+
+/* What all ranks opened in this step, in the order of its names; weights [n][n_free] by rank and
+ * place, first[rank] being the rank's first. */
+static PetscErrorCode gather_opened(perturb *p, PetscInt *n, perturb_opened **opened,
+                                    double **weight, PetscMPIInt **first)
+{
+  const int P = p->how->n_free;
+  PetscMPIInt size, rank, mine = (PetscMPIInt)p->n_opened, *count, *bytes, *at;
+  MPI_Datatype row;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_size(p->w->comm, &size));
+  PetscCallMPI(MPI_Comm_rank(p->w->comm, &rank));
+  PetscCall(PetscMalloc1(size + 1, first));
+  PetscCall(PetscMalloc3(size, &count, size, &bytes, size, &at));
+  PetscCallMPI(MPI_Allgather(&mine, 1, MPI_INT, count, 1, MPI_INT, p->w->comm));
+  (*first)[0] = 0;
+  for (PetscMPIInt r = 0; r < size; r++) (*first)[r + 1] = (*first)[r] + count[r];
+  *n = (*first)[size];
+  for (PetscInt o = 0; o < p->n_opened; o++) p->opened[o].rank = rank;
+  PetscCall(PetscMalloc1(*n, opened));
+  PetscCall(PetscMalloc1((size_t)*n * (size_t)P, weight));
+  if (*n) {
+    PetscCallMPI(MPI_Type_contiguous((int)sizeof **opened, MPI_BYTE, &row));
+    PetscCallMPI(MPI_Type_commit(&row));
+    PetscCallMPI(MPI_Allgatherv(p->opened, mine, row, *opened, count, *first, row, p->w->comm));
+    PetscCallMPI(MPI_Type_free(&row));
+    PetscCallMPI(MPI_Type_contiguous(PetscMax(P, 1), MPI_DOUBLE, &row));
+    PetscCallMPI(MPI_Type_commit(&row));
+    PetscCallMPI(
+      MPI_Allgatherv(p->opened_weight, mine, row, *weight, count, *first, row, p->w->comm));
+    PetscCallMPI(MPI_Type_free(&row));
+    qsort(*opened, (size_t)*n, sizeof **opened, by_event);
+  }
+  PetscCall(PetscFree3(count, bytes, at));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The first agent of a world: what the flip changes, recorded. */
+static PetscErrorCode start_world(perturb *p, const perturb_opened *o)
+{
+  const perturb_life base = p->ops->base(p->context, o->agent), nothing = {NAN, NAN};
+  perturb_life change = nothing;
+
+  PetscFunctionBegin;
+  if (o->life.from != base.from) {
+    perturb_record(p, p->n_world, o->agent, (perturb_life){o->life.from, NAN}, 1);
+    if (base.from < INFINITY)
+      perturb_record(p, p->n_world, o->agent, (perturb_life){base.from, NAN}, -1);
+  }
+  change.to = o->life.to;
+  if (o->life.to < INFINITY) perturb_record(p, p->n_world, o->agent, change, 1);
+  PetscCall(perturb_add(p, p->n_world, o->agent, o->life));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode perturb_join(perturb *p)
+{
+  const size_t P = (size_t)p->how->n_free;
+  perturb_opened *opened;
+  double *weight;
+  PetscMPIInt rank, *first;
+  PetscInt n;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(p->w->comm, &rank));
+  for (PetscInt a = 0; a < p->w->n_local_area; a++) {
+    p->counted[p->step] += (int64_t)floor(p->importance[a] * 0x1p20 + 0.5);
+    p->importance[a] = 0;
+  }
+  PetscCall(gather_opened(p, &n, &opened, &weight, &first));
+  PetscCall(grow_worlds(p, (int32_t)n));
+  for (PetscInt o = 0; o < n; o++, p->n_world++) {
+    const size_t from = (size_t)(first[opened[o].rank] + opened[o].place);
+
+    p->world_key[p->n_world] = opened[o].key;
+    p->world_step[p->n_world] = p->step;
+    p->touches[p->n_world] = 0;
+    PetscCall(PetscArraycpy(p->weight + (size_t)p->n_world * P, weight + from * P, P));
+    if (opened[o].rank == rank) PetscCall(start_world(p, &opened[o]));
+  }
+  p->n_opened = 0;
+  PetscCall(PetscFree(opened));
+  PetscCall(PetscFree(weight));
+  PetscCall(PetscFree(first));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* ---- statistics ---- */
+
+/* |df|^2 of a world, from the changes of its total at each time. */
+static double length_of(const perturb *p, const int32_t *change)
+{
+  double sum = 0, total = 0, before = 0;
+
+  for (PetscInt n = 0; n <= p->n_step; n++) {
+    total += change[n];
+    if (n >= MODEL_WINDOW) before += change[n - MODEL_WINDOW];
+    sum += total * p->how->weight[0][n] * total * p->how->weight[0][n];
+    sum += (total - before) * p->how->weight[1][n] * (total - before) * p->how->weight[1][n];
+  }
+  return sum;
+}
+
+PetscErrorCode perturb_finish(perturb *p)
+{
+  model_sparse *how = p->how;
+  const PetscInt n = p->n_step + 1;
+  const size_t P = (size_t)how->n_free;
+
+  PetscFunctionBegin;
+  if (!how->weight[0]) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, p->counted, (int)n, MPI_INT64_T, MPI_SUM, p->w->comm));
+  PetscCallMPI(
+    MPI_Allreduce(MPI_IN_PLACE, p->touches, p->n_world, MPI_INT64_T, MPI_SUM, p->w->comm));
+  for (int32_t first = 0; first < p->n_world; first += 4096) { /* counts of MPI are ints */
+    const int32_t rows = (int32_t)PetscMin(p->n_world - first, 4096);
+
+    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, p->difference + (size_t)first * (size_t)n,
+                               rows * (int)n, MPI_INT32_T, MPI_SUM, p->w->comm));
+  }
+  PetscCall(PetscArrayzero(how->length, n));
+  PetscCall(PetscArrayzero(how->square, how->n_free));
+  PetscCall(PetscArrayzero(how->opened, n));
+  PetscCall(PetscArrayzero(how->work, n));
+  for (PetscInt s = 0; s < n; s++) how->importance[s] = (double)p->counted[s] * 0x1p-20;
+  for (int32_t w = 0; w < p->n_world; w++) {
+    const double length = length_of(p, p->difference + (size_t)w * (size_t)n);
+
+    how->length[p->world_step[w]] += length;
+    how->opened[p->world_step[w]]++;
+    how->work[p->world_step[w]] += p->touches[w];
+    for (size_t j = 0; j < P; j++)
+      how->square[j] += length * p->weight[(size_t)w * P + j] * p->weight[(size_t)w * P + j];
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

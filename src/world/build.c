@@ -165,7 +165,7 @@ static PetscErrorCode order_column(const void *context, size_t bytes, void **col
 /* Puts the agents of this rank in canonical order: area, home (none last), row. */
 static PetscErrorCode order_rows(world_table *t)
 {
-  const int home = home_kind(t);
+  const int home = t->is_ordered ? -1 : home_kind(t);
   const world_table_kind *kind = home >= 0 ? &t->kind[home] : NULL;
   const uint64_t n_home = kind ? (uint64_t)kind->n_venue + 1 : 1;
   struct new_order o = {.n = t->n};

@@ -18,6 +18,10 @@ PetscErrorCode world_source_parse(MPI_Comm comm, const char source[], world_sour
 
   PetscFunctionBegin;
   *n_agent = -1;
+  if (world_source_is_graph(source)) {
+    *type = WORLD_SOURCE_GRAPH;
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
   if (strncmp(source, synthetic_prefix, prefix) != 0) {
     *type = length >= 4 && strcasecmp(source + length - 4, ".csv") == 0 ? WORLD_SOURCE_CSV
                                                                         : WORLD_SOURCE_H5;
@@ -107,6 +111,7 @@ PetscErrorCode world_peek(MPI_Comm comm, const char source[], world_names *names
   PetscCall(world_source_parse(comm, source, &type, &n_agent));
   switch (type) {
   case WORLD_SOURCE_SYNTHETIC: world_names_synthetic(n_agent, names); break;
+  case WORLD_SOURCE_GRAPH: PetscCall(world_names_graph(comm, source, names)); break;
   case WORLD_SOURCE_CSV: PetscCall(peek_csv(comm, source, names)); break;
   case WORLD_SOURCE_H5: PetscCall(peek_h5(comm, source, names)); break;
   }

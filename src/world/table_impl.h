@@ -34,6 +34,7 @@ typedef struct world_table_kind {
 typedef struct world_table {
   MPI_Comm comm;    /* borrowed */
   int64_t n_global; /* rows over all ranks, > 0 */
+  bool is_ordered;  /* agents of an area stay in the order of rows, whatever their home */
   PetscInt n;       /* rows here; may be 0 */
   int64_t *row;     /* [n] place in the source, 0 <= row < n_global, each once; owned */
   int64_t n_area;   /* < 2^31; each has a row */
@@ -67,6 +68,16 @@ PetscErrorCode world_table_from_csv(MPI_Comm comm, const char path[], double are
 PetscErrorCode world_table_from_synthetic(MPI_Comm comm, int64_t n_agent, uint64_t seed,
                                           world_table **t);
 
+/* world_table_from_graph - a world whose source begins with "graph:", described in table_graph.c
+ *
+ * Errors  BASE_EXIT_INPUT: "path:line: graph: what"
+ * Collective on comm. */
+PetscErrorCode world_table_from_graph(MPI_Comm comm, const char source[], world_table **t);
+bool world_source_is_graph(const char source[]);
+
+/* world_names_graph - the number of agents of such a source.  Logically collective. */
+PetscErrorCode world_names_graph(MPI_Comm comm, const char source[], world_names *names);
+
 /* world_table_create - an empty table: n = 0, nothing allocated.  Not collective. */
 PetscErrorCode world_table_create(MPI_Comm comm, world_table **t);
 
@@ -94,9 +105,10 @@ static inline int64_t world_table_block(int64_t n, PetscMPIInt rank, PetscMPIInt
   return n * rank / size;
 }
 
-/* What a source is: "synthetic:N", a name that ends in ".csv", or else a file of ours. */
+/* What a source is: "synthetic:N", "graph:...", a name that ends in ".csv", or else a file of ours. */
 typedef enum world_source {
   WORLD_SOURCE_SYNTHETIC,
+  WORLD_SOURCE_GRAPH,
   WORLD_SOURCE_CSV,
   WORLD_SOURCE_H5
 } world_source;

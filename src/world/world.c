@@ -18,6 +18,7 @@ static PetscErrorCode read_table(MPI_Comm comm, const char source[], const optio
   PetscCall(world_source_parse(comm, source, &type, &n_agent));
   switch (type) {
   case WORLD_SOURCE_SYNTHETIC: PetscCall(world_table_from_synthetic(comm, n_agent, 1, t)); break;
+  case WORLD_SOURCE_GRAPH: PetscCall(world_table_from_graph(comm, source, t)); break;
   case WORLD_SOURCE_CSV:
     PetscCall(h5_digest_path(comm, source, digest));
     PetscCall(world_table_from_csv(comm, source, options_real(o, "area_size"), t));

@@ -36,6 +36,8 @@ typedef enum sample_type {
   SAMPLE_REPLAY
 } sample_type;
 
+enum { SAMPLE_MAX_CATEGORIES = 64 };
+
 /* The name of a draw.  draw < 128. */
 typedef struct sample_id {
   int64_t agent;
@@ -105,18 +107,9 @@ dual sample_hazard(sample *s, dual lambda, double dt, sample_id id, double *when
 
 /* sample_categorical - one of n categories: value[k] is 1 for the chosen, 0 for others
  *
- * In      p  [n] adding up to 1
+ * In      p  [n] adding up to 1, n <= SAMPLE_MAX_CATEGORIES
  * Out     out  [n], a one-hot (soft if is_soft) vector
  * Returns the index of the category chosen. */
 int sample_categorical(sample *s, int n, const dual p[], sample_id id, dual out[]);
-
-/* sample_geometric - failures before the first success, 0 < p <= 1
- * sample_poisson - rate r >= 0, up to 1e6
- * sample_binomial - successes of n, 0 <= p <= 1
- * By inversion of one uniform.  gumbel treats them as categories over their support (cut where the
- * tail is under 1e-12). */
-dual sample_geometric(sample *s, dual p, sample_id id);
-dual sample_poisson(sample *s, dual r, sample_id id);
-dual sample_binomial(sample *s, int n, dual p, sample_id id);
 
 #endif

@@ -1,11 +1,312 @@
 /*
- * sir_graph.c - (to be written)
+ * sir_graph.c - susceptible, infectious, recovered on a graph: the literature's model
+ *
+ * One synchronous step a unit of time, from the state at its start.  An agent with n infectious
+ * neighbours is infected with probability 1 - (1 - beta)^n (-rule contact) or 1 - exp(-beta n)
+ * (-rule hazard), an infectious one recovers with probability gamma; at the start each is infectious
+ * with probability initial_fraction.  Equations and sources: src/model/README.md, "sir_graph".
+ *
+ * Memory: 8 (2 + 2 W) + 1 bytes an agent and 8 (1 + W) a site for W tangents.
  */
 #include "gradus/model.h"
 
+#include <math.h>
+#include <string.h>
+
 PetscErrorCode model_create_sir_graph(model *m, options *o, const world_names *names);
+
+enum { INFECTION, RECOVERY, N_FLOW };
+enum { INITIAL_FRACTION, BETA, GAMMA };
+
+typedef struct sir_graph {
+  world *w; /* borrowed */
+  bool is_hazard, is_s_inside;
+  dual_vec *s, *i;    /* [n] owned; 1 or 0 with tangents */
+  dual_vec *pressure; /* [n_site] owned: sums of i at sites */
+  int n_column;
+  int32_t **site; /* [n_column] borrowed */
+  int *stride;
+  dual beta, gamma;
+  int width;
+  model_record *record; /* borrowed */
+} sir_graph;
+
+static int64_t bytes(const model *m, int width)
+{
+  const sir_graph *g = m->data;
+
+  return (int64_t)g->w->n * 16 * (1 + width) + (int64_t)g->w->n_site * 8 * (1 + width);
+}
+
+static PetscErrorCode set_up(model *m, world *w)
+{
+  sir_graph *g = m->data;
+
+  PetscFunctionBegin;
+  g->w = w;
+  for (int k = 0; k < w->n_kind; k++) g->n_column += w->kind[k].n_slot;
+  PetscCall(PetscMalloc2(g->n_column, &g->site, g->n_column, &g->stride));
+  for (int k = 0, c = 0; k < w->n_kind; k++)
+    for (int slot = 0; slot < w->kind[k].n_slot; slot++, c++) {
+      g->site[c] = w->kind[k].site + slot;
+      g->stride[c] = w->kind[k].n_slot;
+    }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode destroy(model *m)
+{
+  sir_graph *g = m->data;
+
+  PetscFunctionBegin;
+  PetscCall(dual_vec_destroy(&g->s));
+  PetscCall(dual_vec_destroy(&g->i));
+  PetscCall(dual_vec_destroy(&g->pressure));
+  PetscCall(PetscFree2(g->site, g->stride));
+  PetscCall(PetscFree(m->data));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static bool is_relaxed(const model *m)
+{
+  return m->sampler->type == SAMPLE_ST || m->sampler->type == SAMPLE_GUMBEL;
+}
+
+static void cut(const model *m, dual *x)
+{
+  if (isinf(m->tangent_limit)) return;
+  for (int j = 0; j < DUAL_MAX; j++)
+    x->d[j] = PetscMax(PetscMin(x->d[j], m->tangent_limit), -m->tangent_limit);
+}
+
+static PetscErrorCode begin(model *m, const dual theta[], int width, rng_key key,
+                            model_record *record)
+{
+  sir_graph *g = m->data;
+  const world *w = g->w;
+
+  PetscFunctionBegin;
+  (void)key;
+  if (!g->s || g->s->width != width) {
+    PetscCall(dual_vec_destroy(&g->s));
+    PetscCall(dual_vec_destroy(&g->i));
+    PetscCall(dual_vec_destroy(&g->pressure));
+    PetscCall(dual_vec_create(w->n, width, &g->s));
+    PetscCall(dual_vec_create(w->n, width, &g->i));
+    PetscCall(dual_vec_create(w->n_site, width, &g->pressure));
+  }
+  g->beta = theta[BETA];
+  g->gamma = theta[GAMMA];
+  g->width = width;
+  g->record = record;
+  for (PetscInt a = 0; a < w->n_local_area; a++) {
+    sample_lane(m->sampler, (int)a);
+    for (PetscInt i = w->local_area_ptr[a]; i < w->local_area_ptr[a + 1]; i++) {
+      const sample_id id = {.agent = w->gid[i], .purpose = RNG_SEEDING};
+      const dual x = sample_bernoulli(m->sampler, theta[INITIAL_FRACTION], id);
+
+      dual_vec_set(g->i, i, x);
+      dual_vec_set(g->s, i, dual_shift(dual_neg(x), 1));
+      if (x.v != 0 || is_relaxed(m)) model_record_add(record, INFECTION, i, 0, x.v, x.d);
+    }
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Probability of infection by n infectious neighbours. */
+static dual chance(const sir_graph *g, dual n)
+{
+  const dual hazard = g->is_hazard ? g->beta : dual_neg(dual_log1p(dual_neg(g->beta)));
+
+  return dual_neg(dual_expm1(dual_neg(dual_mul(hazard, n))));
+}
+
+static dual clip(dual x, double low, double high)
+{
+  if (x.v < low) return dual_const(low);
+  if (x.v > high) return dual_const(high);
+  return x;
+}
+
+/* Sums of i at the sites, in agent order, then over the venue. */
+static PetscErrorCode press(sir_graph *g, bool is_relaxed_run)
+{
+  const int width = g->width;
+  double *val = g->pressure->val, *der = g->pressure->der;
+
+  PetscFunctionBegin;
+  PetscCall(dual_vec_zero(g->pressure));
+  for (PetscInt i = 0; i < g->w->n; i++) {
+    if (g->i->val[i] == 0 && !is_relaxed_run) continue;
+    for (int c = 0; c < g->n_column; c++) {
+      const int32_t s = g->site[c][(size_t)i * (size_t)g->stride[c]];
+
+      if (s < 0) break;
+      val[s] += g->i->val[i];
+      if (is_relaxed_run && width)
+        for (int j = 0; j < width; j++)
+          der[(size_t)s * (size_t)width + (size_t)j] +=
+            g->i->der[(size_t)i * (size_t)width + (size_t)j];
+    }
+  }
+  PetscCall(world_exchange(g->w, is_relaxed_run ? width : 0, val, is_relaxed_run ? der : NULL));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Infectious neighbours: totals of the venues less the agent's own share. */
+static dual neighbours(const sir_graph *g, PetscInt i, bool is_relaxed_run)
+{
+  dual n = dual_const(0);
+
+  for (int c = 0; c < g->n_column; c++) {
+    const int32_t s = g->site[c][(size_t)i * (size_t)g->stride[c]];
+
+    if (s < 0) break;
+    n.v += g->pressure->val[s] - g->i->val[i];
+    for (int j = 0; is_relaxed_run && j < g->width; j++)
+      n.d[j] += g->pressure->der[(size_t)s * (size_t)g->width + (size_t)j] -
+                g->i->der[(size_t)i * (size_t)g->width + (size_t)j];
+  }
+  return n;
+}
+
+/* Everybody draws: state factors outside the choice, or with -form s_inside as the literature. */
+static void step_relaxed(model *m, sir_graph *g, PetscInt i, PetscInt step)
+{
+  sample_id id = {.agent = g->w->gid[i], .purpose = RNG_INFECTION, .step = (uint32_t)step};
+  dual s = dual_vec_get(g->s, i), x = dual_vec_get(g->i, i), n = neighbours(g, i, true), infected,
+       recovered;
+
+  if (g->is_s_inside) {
+    infected = sample_bernoulli(m->sampler, clip(chance(g, clip(dual_mul(s, n), 0, 5)), 1e-10, 1),
+                                id);
+    id.purpose = RNG_RECOVERY;
+    recovered = sample_bernoulli(m->sampler, clip(dual_mul(g->gamma, x), 1e-10, 1), id);
+  } else {
+    infected = dual_mul(s, sample_bernoulli(m->sampler, chance(g, n), id));
+    id.purpose = RNG_RECOVERY;
+    recovered = dual_mul(x, sample_bernoulli(m->sampler, g->gamma, id));
+  }
+  s = dual_sub(s, infected);
+  x = dual_sub(dual_add(x, infected), recovered);
+  cut(m, &s);
+  cut(m, &x);
+  model_record_add(g->record, INFECTION, i, step + 1, infected.v, infected.d);
+  model_record_add(g->record, RECOVERY, i, step + 1, recovered.v, recovered.d);
+  dual_vec_set(g->s, i, s);
+  dual_vec_set(g->i, i, x);
+}
+
+/* Only choices that can change something are made. */
+static void step_plain(model *m, sir_graph *g, PetscInt i, PetscInt step)
+{
+  sample_id id = {.agent = g->w->gid[i], .purpose = RNG_INFECTION, .step = (uint32_t)step};
+
+  if (g->i->val[i] == 1) {
+    id.purpose = RNG_RECOVERY;
+    if (sample_bernoulli(m->sampler, g->gamma, id).v == 0) return;
+    g->i->val[i] = 0;
+    model_record_add(g->record, RECOVERY, i, step + 1, 1, NULL);
+  } else if (g->s->val[i] == 1) {
+    dual n = neighbours(g, i, false);
+
+    if (g->is_s_inside) n = clip(n, 0, 5);
+    if (n.v == 0 || sample_bernoulli(m->sampler, chance(g, n), id).v == 0) return;
+    g->s->val[i] = 0;
+    g->i->val[i] = 1;
+    model_record_add(g->record, INFECTION, i, step + 1, 1, NULL);
+  }
+}
+
+static PetscErrorCode step(model *m, PetscInt n)
+{
+  sir_graph *g = m->data;
+  const bool is_dual = is_relaxed(m);
+
+  PetscFunctionBegin;
+  PetscCall(press(g, is_dual));
+  for (PetscInt a = 0; a < g->w->n_local_area; a++) {
+    sample_lane(m->sampler, (int)a);
+    for (PetscInt i = g->w->local_area_ptr[a]; i < g->w->local_area_ptr[a + 1]; i++)
+      if (is_dual)
+        step_relaxed(m, g, i, n);
+      else
+        step_plain(m, g, i, n);
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode drop_tangents(model *m)
+{
+  sir_graph *g = m->data;
+
+  PetscFunctionBegin;
+  PetscCall(PetscArrayzero(g->s->der, g->s->n * g->s->width));
+  PetscCall(PetscArrayzero(g->i->der, g->i->n * g->i->width));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static void add_parameter(model *m, const char name[], double upper, const char description[])
+{
+  model_parameter *p = &m->parameter[m->n_parameter++];
+
+  snprintf(p->name, sizeof p->name, "%s", name);
+  snprintf(p->units, sizeof p->units, "1");
+  snprintf(p->description, sizeof p->description, "%s", description);
+  p->value = 0.05;
+  p->upper = upper;
+  p->can_be_free = true;
+  p->is_discrete = true;
+}
+
+static void add_observable(model *m, const char name[], int plus, int minus, const char text[])
+{
+  model_observable *k = &m->observable[m->n_observable++];
+
+  snprintf(k->name, sizeof k->name, "%s", name);
+  snprintf(k->units, sizeof k->units, "people");
+  snprintf(k->description, sizeof k->description, "%s", text);
+  k->plus = plus;
+  k->minus = minus;
+  k->is_total = true;
+}
+
 PetscErrorCode model_create_sir_graph(model *m, options *o, const world_names *names)
 {
-  (void)m, (void)o, (void)names;
-  return PETSC_ERR_SUP;
+  static const model_ops ops = {.set_up = set_up,
+                                .begin = begin,
+                                .step = step,
+                                .drop_tangents = drop_tangents,
+                                .bytes = bytes,
+                                .destroy = destroy};
+  const char *graph = options_is_word(o, "graph") ? options_path(o, "graph") : "";
+  const int64_t degree = options_int(o, "graph_degree"), nodes = options_int(o, "graph_nodes");
+  sir_graph *g;
+
+  PetscFunctionBegin;
+  (void)names;
+  PetscCall(PetscNew(&g));
+  m->ops = &ops;
+  m->data = g;
+  g->is_hazard = !strcmp(options_text(o, "rule"), "hazard");
+  g->is_s_inside = !strcmp(options_text(o, "form"), "s_inside");
+  if ((!strcmp(graph, "ring") || !strcmp(graph, "watts_strogatz")) &&
+      (degree % 2 || degree >= nodes))
+    PetscCall(
+      options_mistake(o, options_where(o, "graph_degree"), "graph_degree",
+                      "%lld is odd or not below the number of nodes, %lld: %s joins as many "
+                      "neighbours on each side",
+                      (long long)degree, (long long)nodes, graph));
+  add_parameter(m, "initial_fraction", 1, "probability of being infectious at the start");
+  add_parameter(m, "beta", g->is_hazard ? INFINITY : 1,
+                g->is_hazard ? "hazard from one infectious neighbour in a step"
+                             : "probability of infection by one infectious neighbour in a step");
+  add_parameter(m, "gamma", 1, "probability of recovery in a step");
+  m->n_flow = N_FLOW;
+  add_observable(m, "infections", INFECTION, -1, "people infected so far");
+  add_observable(m, "infected", INFECTION, RECOVERY, "people infectious now");
+  add_observable(m, "recovered", RECOVERY, -1, "people recovered so far");
+  m->estimators = MODEL_RELAXED | MODEL_SAMPLED;
+  m->has_event_history = false;
+  PetscFunctionReturn(PETSC_SUCCESS);
 }

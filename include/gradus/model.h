@@ -89,6 +89,11 @@ void model_record_event(model_record *r, int flow, PetscInt i, double time, cons
 void model_record_add(model_record *r, int flow, PetscInt i, PetscInt n, double value,
                       const double *tangent);
 
+/* model_record_weight - amount * weight[n_weight] to the tangents of a flow at column n, clipped to
+ * 0; nothing beyond the end.  n_weight <= width.  Not collective. */
+void model_record_weight(model_record *r, int flow, PetscInt i, double n, double amount,
+                         int n_weight, const double weight[]);
+
 typedef struct model model;
 
 /* Which estimators a model serves; fd and none serve all. */

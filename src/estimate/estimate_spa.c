@@ -329,21 +329,29 @@ static void set_law(estimate *e, const pilot *p, double n_world)
   e->pilot_v = PetscMax((total - within) / n, 0.05 * total / n);
 }
 
+/* Beyond a fifth of the agents worlds are no longer sparse. */
+static double most_worlds(const simulate *s)
+{
+  return PetscMax(4, (double)s->w->n_global / 5);
+}
+
 /* The number of worlds that is best for cost 1 + work/agent-steps and rel^2 = V + c/worlds. */
 static double best_worlds(const estimate *e, const simulate *s)
 {
   const double touch = 5; /* agent-steps that a touch costs (make bench) */
   const double one = touch * PetscMax(e->pilot_work, 1) /
                      ((double)s->w->n_global * (double)s->m->n_step);
+  const double most = most_worlds(s);
   const double best = e->pilot_v > 0 ? sqrt(e->pilot_c / (e->pilot_v * one)) : LEAST_WORLDS;
 
-  return floor(PetscMax(PetscMin(best, (double)s->w->n_global / 5), LEAST_WORLDS));
+  return floor(PetscMin(PetscMax(best, LEAST_WORLDS), most));
 }
 
 static PetscErrorCode run_pilots(estimate *e, simulate *s, const dual theta[], rng_key key,
                                  pilot *p, trajectory *y)
 {
-  const double n_world = e->n_world > 0 ? PetscMin(e->n_world, PILOT_WORLDS) : PILOT_WORLDS;
+  const double asked = e->n_world > 0 ? e->n_world : most_worlds(s);
+  const double n_world = PetscMin(asked, PILOT_WORLDS);
   double sum_work = 0, sum_opened = 0, *shape;
 
   PetscFunctionBegin;

@@ -205,6 +205,20 @@ void model_record_add(model_record *r, int flow, PetscInt i, PetscInt n, double 
   }
 }
 
+void model_record_weight(model_record *r, int flow, PetscInt i, double n, double amount,
+                         int n_weight, const double weight[])
+{
+  const size_t column = n > 0 ? (size_t)n : 0;
+
+  if (n >= (double)r->n_time) return;
+  for (int s = 0; s < r->n_set; s++) {
+    const size_t row = (size_t)r->row[s][i] * (size_t)r->n_time + column;
+    double *der = r->der[s] + (row * (size_t)r->n_flow + (size_t)flow) * (size_t)r->width;
+
+    for (int j = 0; j < n_weight; j++) der[j] += amount * weight[j];
+  }
+}
+
 void model_record_event(model_record *r, int flow, PetscInt i, double time, const double *dtime)
 {
   const double x = time / r->dt, up = ceil(x), phi = up - x;

@@ -8,28 +8,12 @@
  *
  * Memory: 8 (2 + 2 W) + 1 bytes an agent and 8 (1 + W) a site for W tangents.
  */
-#include "gradus/model.h"
+#include "sir_graph_impl.h"
 
 #include <math.h>
 #include <string.h>
 
 PetscErrorCode model_create_sir_graph(model *m, options *o, const world_names *names);
-
-enum { INFECTION, RECOVERY, N_FLOW };
-enum { INITIAL_FRACTION, BETA, GAMMA };
-
-typedef struct sir_graph {
-  world *w; /* borrowed */
-  bool is_hazard, is_s_inside;
-  dual_vec *s, *i;    /* [n] owned; 1 or 0 with tangents */
-  dual_vec *pressure; /* [n_site] owned: sums of i at sites */
-  int n_column;
-  int32_t **site; /* [n_column] borrowed */
-  int *stride;
-  dual beta, gamma;
-  int width;
-  model_record *record; /* borrowed */
-} sir_graph;
 
 static int64_t bytes(const model *m, int width)
 {
@@ -63,6 +47,7 @@ static PetscErrorCode destroy(model *m)
   PetscCall(dual_vec_destroy(&g->i));
   PetscCall(dual_vec_destroy(&g->pressure));
   PetscCall(PetscFree2(g->site, g->stride));
+  PetscCall(sir_graph_destroy_sparse(g));
   PetscCall(PetscFree(m->data));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -86,7 +71,7 @@ static PetscErrorCode begin(model *m, const dual theta[], int width, rng_key key
   const world *w = g->w;
 
   PetscFunctionBegin;
-  (void)key;
+  g->key = key;
   if (!g->s || g->s->width != width) {
     PetscCall(dual_vec_destroy(&g->s));
     PetscCall(dual_vec_destroy(&g->i));
@@ -95,26 +80,28 @@ static PetscErrorCode begin(model *m, const dual theta[], int width, rng_key key
     PetscCall(dual_vec_create(w->n, width, &g->i));
     PetscCall(dual_vec_create(w->n_site, width, &g->pressure));
   }
-  g->beta = theta[BETA];
-  g->gamma = theta[GAMMA];
+  g->initial = theta[SIR_INITIAL_FRACTION];
+  g->beta = theta[SIR_BETA];
+  g->gamma = theta[SIR_GAMMA];
   g->width = width;
   g->record = record;
   for (PetscInt a = 0; a < w->n_local_area; a++) {
     sample_lane(m->sampler, (int)a);
     for (PetscInt i = w->local_area_ptr[a]; i < w->local_area_ptr[a + 1]; i++) {
       const sample_id id = {.agent = w->gid[i], .purpose = RNG_SEEDING};
-      const dual x = sample_bernoulli(m->sampler, theta[INITIAL_FRACTION], id);
+      const dual x = sample_bernoulli(m->sampler, theta[SIR_INITIAL_FRACTION], id);
 
       dual_vec_set(g->i, i, x);
       dual_vec_set(g->s, i, dual_shift(dual_neg(x), 1));
-      if (x.v != 0 || is_relaxed(m)) model_record_add(record, INFECTION, i, 0, x.v, x.d);
+      if (x.v != 0 || is_relaxed(m)) model_record_add(record, SIR_INFECTION, i, 0, x.v, x.d);
     }
   }
+  if (m->sparse) PetscCall(sir_graph_begin_sparse(m));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* Probability of infection by n infectious neighbours. */
-static dual chance(const sir_graph *g, dual n)
+dual sir_graph_chance(const sir_graph *g, dual n)
 {
   const dual hazard = g->is_hazard ? g->beta : dual_neg(dual_log1p(dual_neg(g->beta)));
 
@@ -154,7 +141,7 @@ static PetscErrorCode press(sir_graph *g, bool is_relaxed_run)
 }
 
 /* Infectious neighbours: totals of the venues less the agent's own share. */
-static dual neighbours(const sir_graph *g, PetscInt i, bool is_relaxed_run)
+dual sir_graph_neighbours(const sir_graph *g, PetscInt i, bool is_relaxed_run)
 {
   dual n = dual_const(0);
 
@@ -174,16 +161,16 @@ static dual neighbours(const sir_graph *g, PetscInt i, bool is_relaxed_run)
 static void step_relaxed(model *m, sir_graph *g, PetscInt i, PetscInt step)
 {
   sample_id id = {.agent = g->w->gid[i], .purpose = RNG_INFECTION, .step = (uint32_t)step};
-  dual s = dual_vec_get(g->s, i), x = dual_vec_get(g->i, i), n = neighbours(g, i, true), infected,
-       recovered;
+  dual s = dual_vec_get(g->s, i), x = dual_vec_get(g->i, i), n = sir_graph_neighbours(g, i, true),
+       infected, recovered;
 
   if (g->is_s_inside) {
-    infected = sample_bernoulli(m->sampler, clip(chance(g, clip(dual_mul(s, n), 0, 5)), 1e-10, 1),
-                                id);
+    infected = sample_bernoulli(
+      m->sampler, clip(sir_graph_chance(g, clip(dual_mul(s, n), 0, 5)), 1e-10, 1), id);
     id.purpose = RNG_RECOVERY;
     recovered = sample_bernoulli(m->sampler, clip(dual_mul(g->gamma, x), 1e-10, 1), id);
   } else {
-    infected = dual_mul(s, sample_bernoulli(m->sampler, chance(g, n), id));
+    infected = dual_mul(s, sample_bernoulli(m->sampler, sir_graph_chance(g, n), id));
     id.purpose = RNG_RECOVERY;
     recovered = dual_mul(x, sample_bernoulli(m->sampler, g->gamma, id));
   }
@@ -191,8 +178,8 @@ static void step_relaxed(model *m, sir_graph *g, PetscInt i, PetscInt step)
   x = dual_sub(dual_add(x, infected), recovered);
   cut(m, &s);
   cut(m, &x);
-  model_record_add(g->record, INFECTION, i, step + 1, infected.v, infected.d);
-  model_record_add(g->record, RECOVERY, i, step + 1, recovered.v, recovered.d);
+  model_record_add(g->record, SIR_INFECTION, i, step + 1, infected.v, infected.d);
+  model_record_add(g->record, SIR_RECOVERY, i, step + 1, recovered.v, recovered.d);
   dual_vec_set(g->s, i, s);
   dual_vec_set(g->i, i, x);
 }
@@ -206,15 +193,15 @@ static void step_plain(model *m, sir_graph *g, PetscInt i, PetscInt step)
     id.purpose = RNG_RECOVERY;
     if (sample_bernoulli(m->sampler, g->gamma, id).v == 0) return;
     g->i->val[i] = 0;
-    model_record_add(g->record, RECOVERY, i, step + 1, 1, NULL);
+    model_record_add(g->record, SIR_RECOVERY, i, step + 1, 1, NULL);
   } else if (g->s->val[i] == 1) {
-    dual n = neighbours(g, i, false);
+    dual n = sir_graph_neighbours(g, i, false);
 
     if (g->is_s_inside) n = clip(n, 0, 5);
-    if (n.v == 0 || sample_bernoulli(m->sampler, chance(g, n), id).v == 0) return;
+    if (n.v == 0 || sample_bernoulli(m->sampler, sir_graph_chance(g, n), id).v == 0) return;
     g->s->val[i] = 0;
     g->i->val[i] = 1;
-    model_record_add(g->record, INFECTION, i, step + 1, 1, NULL);
+    model_record_add(g->record, SIR_INFECTION, i, step + 1, 1, NULL);
   }
 }
 
@@ -225,6 +212,10 @@ static PetscErrorCode step(model *m, PetscInt n)
 
   PetscFunctionBegin;
   PetscCall(press(g, is_dual));
+  if (m->sparse) {
+    PetscCall(sir_graph_step_sparse(m, n));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
   for (PetscInt a = 0; a < g->w->n_local_area; a++) {
     sample_lane(m->sampler, (int)a);
     for (PetscInt i = g->w->local_area_ptr[a]; i < g->w->local_area_ptr[a + 1]; i++)
@@ -302,11 +293,11 @@ PetscErrorCode model_create_sir_graph(model *m, options *o, const world_names *n
                 g->is_hazard ? "hazard from one infectious neighbour in a step"
                              : "probability of infection by one infectious neighbour in a step");
   add_parameter(m, "gamma", 1, "probability of recovery in a step");
-  m->n_flow = N_FLOW;
-  add_observable(m, "infections", INFECTION, -1, "people infected so far");
-  add_observable(m, "infected", INFECTION, RECOVERY, "people infectious now");
-  add_observable(m, "recovered", RECOVERY, -1, "people recovered so far");
-  m->estimators = MODEL_RELAXED | MODEL_SAMPLED;
+  m->n_flow = SIR_N_FLOW;
+  add_observable(m, "infections", SIR_INFECTION, -1, "people infected so far");
+  add_observable(m, "infected", SIR_INFECTION, SIR_RECOVERY, "people infectious now");
+  add_observable(m, "recovered", SIR_RECOVERY, -1, "people recovered so far");
+  m->estimators = MODEL_RELAXED | MODEL_SAMPLED | (g->is_s_inside ? 0 : MODEL_SPARSE);
   m->has_event_history = false;
   PetscFunctionReturn(PETSC_SUCCESS);
 }

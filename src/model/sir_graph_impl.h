@@ -1,0 +1,43 @@
+/*
+ * sir_graph_impl.h - state of sir_graph; private to src/model/
+ */
+#ifndef SIR_GRAPH_IMPL_H
+#define SIR_GRAPH_IMPL_H
+
+#include "model/perturb/perturb.h"
+
+enum { SIR_INFECTION, SIR_RECOVERY, SIR_N_FLOW };
+enum { SIR_INITIAL_FRACTION, SIR_BETA, SIR_GAMMA };
+
+typedef struct sir_graph {
+  world *w; /* borrowed */
+  bool is_hazard, is_s_inside;
+  dual_vec *s, *i;    /* [n] owned; 1 or 0 with tangents */
+  dual_vec *pressure; /* [n_site] owned: sums of i at sites */
+  int n_column;
+  int32_t **site; /* [n_column] borrowed */
+  int *stride;
+  dual initial, beta, gamma;
+  int width;
+  rng_key key;
+  model_record *record; /* borrowed */
+  /* sparse spa */
+  perturb *worlds;                         /* owned; NULL until first used */
+  perturb_life *life;                      /* [n] of the base run; owned */
+  PetscInt *fresh;                         /* [n] owned */
+  double *fresh_hazard, *contact, *hazard; /* [n], [n_site], [n_site + 1] owned */
+  double unit;                             /* hazard from one infectious neighbour */
+} sir_graph;
+
+/* sir_graph_neighbours - infectious neighbours: totals of the venues less the agent's own share */
+dual sir_graph_neighbours(const sir_graph *g, PetscInt i, bool is_relaxed);
+
+/* sir_graph_chance - probability of infection by n infectious neighbours */
+dual sir_graph_chance(const sir_graph *g, dual n);
+
+/* Runs that open perturbed worlds (sir_graph_sparse.c). */
+PetscErrorCode sir_graph_begin_sparse(model *m);
+PetscErrorCode sir_graph_step_sparse(model *m, PetscInt step);
+PetscErrorCode sir_graph_destroy_sparse(sir_graph *g);
+
+#endif

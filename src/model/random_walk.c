@@ -1,11 +1,121 @@
 /*
- * random_walk.c - (to be written)
+ * random_walk.c - one agent that walks: the smallest model with a random choice that feeds back
+ *
+ *   -walk bernoulli   up with probability p, else down
+ *   -walk returning   up with probability exp(-x/p), else down (StochasticAD's tutorial); x stays >= 0
+ *                     but for one step, since from 0 it always goes up
+ * Observables: x and its square, at t = 0..steps.
  */
 #include "gradus/model.h"
 
+#include <math.h>
+#include <string.h>
+
 PetscErrorCode model_create_random_walk(model *m, options *o, const world_names *names);
+
+enum { CHANGE, CHANGE_OF_SQUARE, N_FLOW };
+
+typedef struct random_walk {
+  world *w; /* borrowed */
+  bool is_returning;
+  dual x, p;
+  model_record *record; /* borrowed */
+} random_walk;
+
+static int64_t bytes(const model *m, int width)
+{
+  (void)m, (void)width;
+  return (int64_t)sizeof(random_walk);
+}
+
+static PetscErrorCode set_up(model *m, world *w)
+{
+  ((random_walk *)m->data)->w = w;
+  return PETSC_SUCCESS;
+}
+
+static PetscErrorCode destroy(model *m)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscFree(m->data));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode begin(model *m, const dual theta[], int width, rng_key key,
+                            model_record *record)
+{
+  random_walk *r = m->data;
+
+  PetscFunctionBegin;
+  (void)width, (void)key;
+  r->x = dual_const(0);
+  r->p = theta[0];
+  r->record = record;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode step(model *m, PetscInt n)
+{
+  random_walk *r = m->data;
+  const sample_id id = {.purpose = RNG_MOVE, .step = (uint32_t)n};
+  dual up, change, of_square;
+
+  PetscFunctionBegin;
+  if (!r->w->n) PetscFunctionReturn(PETSC_SUCCESS);
+  up = r->is_returning ? dual_exp(dual_neg(dual_div(r->x, r->p))) : r->p;
+  change = dual_shift(dual_scale(sample_bernoulli(m->sampler, up, id), 2), -1);
+  of_square = dual_mul(change, dual_add(dual_scale(r->x, 2), change));
+  r->x = dual_add(r->x, change);
+  if (!isinf(m->tangent_limit))
+    for (int j = 0; j < DUAL_MAX; j++)
+      r->x.d[j] = PetscMax(PetscMin(r->x.d[j], m->tangent_limit), -m->tangent_limit);
+  model_record_add(r->record, CHANGE, 0, n + 1, change.v, change.d);
+  model_record_add(r->record, CHANGE_OF_SQUARE, 0, n + 1, of_square.v, of_square.d);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode drop_tangents(model *m)
+{
+  random_walk *r = m->data;
+
+  r->x = dual_const(r->x.v);
+  return PETSC_SUCCESS;
+}
+
 PetscErrorCode model_create_random_walk(model *m, options *o, const world_names *names)
 {
-  (void)m, (void)o, (void)names;
-  return PETSC_ERR_SUP;
+  static const model_ops ops = {.set_up = set_up,
+                                .begin = begin,
+                                .step = step,
+                                .drop_tangents = drop_tangents,
+                                .bytes = bytes,
+                                .destroy = destroy};
+  static const char *const text[] = {"position", "position squared"};
+  model_parameter *p = &m->parameter[0];
+  random_walk *r;
+
+  PetscFunctionBegin;
+  (void)names;
+  PetscCall(PetscNew(&r));
+  m->ops = &ops;
+  m->data = r;
+  r->is_returning = !strcmp(options_text(o, "walk"), "returning");
+  m->n_parameter = 1;
+  snprintf(p->name, sizeof p->name, "p");
+  snprintf(p->units, sizeof p->units, "1");
+  snprintf(p->description, sizeof p->description, "%s",
+           r->is_returning ? "scale of the return: up with probability exp(-x/p)"
+                           : "probability of a step up");
+  p->value = r->is_returning ? 2.0 * (double)m->n_step : 0.25;
+  p->upper = r->is_returning ? INFINITY : 1;
+  p->can_be_free = p->is_discrete = true;
+  m->n_flow = N_FLOW;
+  m->n_observable = 2;
+  for (int k = 0; k < 2; k++) {
+    m->observable[k] = (model_observable){.units = "1", .plus = k, .minus = -1, .is_total = true};
+    snprintf(m->observable[k].name, MODEL_NAME_SIZE, "%s", k ? "x2" : "x");
+    snprintf(m->observable[k].description, sizeof m->observable[k].description, "%s", text[k]);
+  }
+  m->estimators = MODEL_RELAXED | MODEL_SAMPLED;
+  PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -37,13 +37,73 @@ static void add_observable(model *m, const char name[], int plus, int minus, boo
   k->is_total = is_total;
 }
 
+/* Words of a list of kinds, as marks. */
+static PetscErrorCode read_kinds(options *o, const char option[], const world_names *names,
+                                 bool is_marked[], bool *is_any)
+{
+  const char *kinds[WORLD_MAX_KINDS];
+  int n;
+  const char *const *word = options_list(o, option, &n);
+
+  PetscFunctionBegin;
+  for (int k = 0; k < names->n_kind; k++) kinds[k] = names->kind[k];
+  PetscCall(options_list_check(o, option, "kind", names->n_kind, kinds));
+  for (int i = 0; i < n; i++)
+    for (int k = 0; k < names->n_kind; k++)
+      if (!strcmp(word[i], kinds[k])) is_marked[k] = *is_any = true;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode read_calendar(epidemic_calendar *c, options *o, const world_names *names)
+{
+  int n;
+  const char *const *day = options_list(o, "closed_days", &n);
+
+  PetscFunctionBegin;
+  PetscCall(read_kinds(o, "closed_kinds", names, c->is_closing, &c->has_closing));
+  PetscCall(read_kinds(o, "policy_kinds", names, c->is_policy, &c->has_policy));
+  PetscCall(read_kinds(o, "isolation_kinds", names, c->is_isolating, &c->has_isolation));
+  for (int i = 0; i < n; i++) {
+    if (strlen(day[i]) == 1 && day[i][0] >= '0' && day[i][0] <= '6')
+      c->is_closed_day[day[i][0] - '0'] = true;
+    else
+      PetscCall(options_mistake(o, options_where(o, "closed_days"), "closed_days",
+                                "%.40s is no day of the week (0 to 6)", day[i]));
+  }
+  c->policy_from = options_is_set(o, "policy_from") ? options_real(o, "policy_from") : 0;
+  c->policy_until = options_is_set(o, "policy_until") ? options_real(o, "policy_until") : INFINITY;
+  c->importation_until = options_is_set(o, "importation_until")
+                           ? options_real(o, "importation_until")
+                           : INFINITY;
+  c->isolation_spread = options_real(o, "isolation_spread");
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Every place where a hazard can stop abruptly. */
+static void tell_stops(model *m, const epidemic_calendar *c)
+{
+  const char *const stop[] = {c->has_closing ? "kinds close on closed_days" : NULL,
+                              c->has_isolation ? "infected agents isolate" : NULL,
+                              isfinite(c->importation_until) ? "importation ends" : NULL};
+  char *to = m->discontinuity;
+  const size_t size = sizeof m->discontinuity;
+
+  m->is_continuous = true;
+  for (int i = 0; i < 3; i++) {
+    if (!stop[i]) continue;
+    snprintf(to + strlen(to), size - strlen(to), "%s%s", *to ? ", " : "hazards stop where ",
+             stop[i]);
+    m->is_continuous = false;
+  }
+}
+
 static PetscErrorCode add_parameters(model *m, epidemic *e, options *o, const world_names *names)
 {
   char name[MODEL_NAME_SIZE], text[160];
   const bool is_history = !strcmp(options_text(o, "loss"), "event_history");
 
   PetscFunctionBegin;
-  PetscCheck(names->n_kind + 7 <= MODEL_MAX_PARAMETERS, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE,
+  PetscCheck(names->n_kind + 9 <= MODEL_MAX_PARAMETERS, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE,
              "too many kinds of venues");
   for (int k = 0; k < names->n_kind; k++) {
     snprintf(name, sizeof name, "beta_%.58s", names->kind[k]);
@@ -67,6 +127,13 @@ static PetscErrorCode add_parameters(model *m, epidemic *e, options *o, const wo
                                          "hazard of infection from outside at time 0");
   e->at.importation_fade = add_parameter(m, "importation_fade", "day", 0, 0, true,
                                          "time in which it falls by e; 0: it does not");
+  e->at.policy_factor = e->at.isolation_delay = -1;
+  if (e->calendar.has_policy)
+    e->at.policy_factor = add_parameter(m, "policy_factor", "1", 1, 0, true,
+                                        "factor on beta of policy_kinds while the policy is on");
+  if (e->calendar.has_isolation)
+    e->at.isolation_delay = add_parameter(m, "isolation_delay", "day", 4, 0, false,
+                                          "from infection to isolation from isolation_kinds");
   if (e->is_erlang) m->parameter[e->at.shape].can_be_free = false;
   /* an observed history has no latent period, profile or delay in it */
   for (int p = e->at.latent; is_history && p <= e->at.delay_sd; p++)
@@ -83,6 +150,15 @@ static int64_t bytes(const model *m, int width)
   const int64_t row = 8 * (1 + (int64_t)width);
 
   return e->w->n * (row + 3 * (int64_t)sizeof(PetscInt)) + e->w->n_site * (row + 8);
+}
+
+static PetscErrorCode drop_tangents(model *m)
+{
+  epidemic *e = m->data;
+
+  PetscFunctionBegin;
+  PetscCall(PetscArrayzero(e->x->der, (size_t)e->x->n * (size_t)e->width));
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* What can be known before the world is read; check_parameters() has the rest. */
@@ -113,6 +189,7 @@ PetscErrorCode model_create_epidemic(model *m, options *o, const world_names *na
                                 .begin = epidemic_begin,
                                 .step = epidemic_step,
                                 .event_history = epidemic_event_history,
+                                .drop_tangents = drop_tangents,
                                 .bytes = bytes,
                                 .destroy = destroy};
   epidemic *e;
@@ -132,6 +209,7 @@ PetscErrorCode model_create_epidemic(model *m, options *o, const world_names *na
                          WORLD_NAME_SIZE));
   PetscCall(
     PetscStrncpy(e->removed_attribute, options_text(o, "removed_attribute"), WORLD_NAME_SIZE));
+  PetscCall(read_calendar(&e->calendar, o, names));
   PetscCall(add_parameters(m, e, o, names));
   PetscCall(check_options(e, o, names));
   m->n_flow = EPIDEMIC_N_FLOW;
@@ -142,8 +220,8 @@ PetscErrorCode model_create_epidemic(model *m, options *o, const world_names *na
                  "people infected and not yet past their infectiousness");
   add_observable(m, "onsets", EPIDEMIC_ONSET, -1, false,
                  "people whose symptoms begin in the step that ends here");
-  m->estimators = MODEL_PATHWISE;
-  m->is_continuous = true;
+  m->estimators = MODEL_PATHWISE | MODEL_SAMPLED | MODEL_SPARSE;
+  tell_stops(m, &e->calendar);
   m->has_event_history = true;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -185,11 +263,13 @@ static PetscErrorCode set_up(model *m, world *w)
   for (PetscInt s = 0; s < w->n_site; s++)
     e->contact[s] = e->is_density || w->site_size[s] < 3 ? 1.0 : 1.0 / (w->site_size[s] - 1);
   for (int k = 0; k < w->n_kind; k++) e->n_column += w->kind[k].n_slot;
-  PetscCall(PetscMalloc2(e->n_column, &e->site, e->n_column, &e->stride));
+  PetscCall(
+    PetscMalloc3(e->n_column, &e->site, e->n_column, &e->stride, e->n_column, &e->column_kind));
   for (int k = 0, c = 0; k < w->n_kind; k++)
     for (int slot = 0; slot < w->kind[k].n_slot; slot++, c++) {
       e->site[c] = w->kind[k].site + slot;
       e->stride[c] = w->kind[k].n_slot;
+      e->column_kind[c] = k;
     }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -201,7 +281,8 @@ static PetscErrorCode destroy(model *m)
   PetscFunctionBegin;
   PetscCall(epidemic_history_destroy(&e->history));
   PetscCall(PetscFree4(e->susceptible, e->active, e->fresh, e->contact));
-  PetscCall(PetscFree2(e->site, e->stride));
+  PetscCall(PetscFree3(e->site, e->stride, e->column_kind));
+  PetscCall(epidemic_destroy_sparse(e));
   PetscCall(dual_vec_destroy(&e->x));
   PetscCall(dual_vec_destroy(&e->pressure));
   PetscCall(PetscFree(m->data));

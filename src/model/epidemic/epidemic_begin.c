@@ -76,16 +76,58 @@ static double delay_of(const epidemic *e, PetscInt i, double *tangent)
   return delay;
 }
 
+double epidemic_delay(const epidemic *e, PetscInt i)
+{
+  const double z = rng_normal(e->key, RNG_ONSET, e->w->gid[i], 0, 0);
+
+  return real_exp(e->delay_mu.v + e->delay_sigma.v * z);
+}
+
+double epidemic_isolation_factor(const epidemic *e, PetscInt i)
+{
+  const double u = rng_uniform(e->key, RNG_ISOLATION, e->w->gid[i], 0, 0);
+
+  return 1 + e->calendar.isolation_spread * (2 * u - 1);
+}
+
+double epidemic_present(const epidemic *e, double delay, double a, double dt, double *slope)
+{
+  const double part = (delay - a) / dt;
+
+  (void)e;
+  *slope = part > 0 && part < 1 ? 1 / dt : 0;
+  return PetscMax(0, PetscMin(1, part));
+}
+
+/* Tangents of the record's columns: as they travel, or with perturbed worlds those at fixed events. */
+static void spread(const epidemic *e, const double *row, double *out)
+{
+  const model_record *r = e->record;
+
+  if (!e->sparse) {
+    for (int j = 0; j < r->width; j++) out[j] = row[j];
+    return;
+  }
+  for (int p = 0; p < r->width; p++) {
+    const int at = p < e->sparse->n_free ? e->direction[p] : -1;
+
+    out[p] = at >= 0 && at < e->width ? row[at] : 0;
+  }
+}
+
 void epidemic_infect(epidemic *e, PetscInt i, double tau, const double *dtau, bool is_at_start)
 {
-  double row[DUAL_MAX];
+  double row[DUAL_MAX], out[MODEL_MAX_PARAMETERS];
   const double delay = delay_of(e, i, row);
 
   for (int j = 0; j < e->width; j++) row[j] += dtau[j];
-  model_record_event(e->record, EPIDEMIC_INFECTION, i, is_at_start ? -INFINITY : tau, dtau);
-  model_record_event(e->record, EPIDEMIC_ONSET, i, tau + delay, row);
+  spread(e, dtau, out);
+  model_record_event(e->record, EPIDEMIC_INFECTION, i, is_at_start ? -INFINITY : tau, out);
+  spread(e, row, out);
+  model_record_event(e->record, EPIDEMIC_ONSET, i, tau + delay, out);
   for (int j = 0; j < e->width; j++) row[j] = dtau[j] + e->span.d[j];
-  model_record_event(e->record, EPIDEMIC_REMOVAL, i, tau + e->span.v, row);
+  spread(e, row, out);
+  model_record_event(e->record, EPIDEMIC_REMOVAL, i, tau + e->span.v, out);
 }
 
 /* Agent i is infected at the start. */
@@ -96,6 +138,7 @@ static void start_infected(epidemic *e, PetscInt i, double tau, const double *dt
   if (e->width) dual_row_copy(e->width, e->x->der + (size_t)i * (size_t)e->width, dtau);
   epidemic_infect(e, i, tau, dtau, is_at_start);
   e->active[e->n_active++] = i;
+  if (e->sparse) e->is_infected[i] = 1;
 }
 
 /* Cases whose infection time is given, and those whose onset is known: infected one delay before
@@ -175,6 +218,8 @@ static PetscErrorCode set_parameters(epidemic *e, const dual theta[])
   set_profile(e, theta[e->at.latent], theta[e->at.mean], shape);
   e->importation = theta[e->at.importation_rate];
   e->fade = theta[e->at.importation_fade];
+  if (e->at.policy_factor >= 0) e->policy = theta[e->at.policy_factor];
+  if (e->at.isolation_delay >= 0) e->isolation = theta[e->at.isolation_delay];
   if (sd.v > 0) {
     const dual ratio = dual_div(sd, mean);
     const dual variance = dual_log1p(dual_mul(ratio, ratio));
@@ -196,8 +241,14 @@ PetscErrorCode epidemic_begin(model *m, const dual theta[], int width, rng_key k
 {
   epidemic *e = m->data;
   const world *w = e->w;
+  dual own[MODEL_MAX_PARAMETERS];
 
   PetscFunctionBegin;
+  e->sparse = m->sparse;
+  if (m->sparse) {
+    PetscCall(epidemic_theta_sparse(m, theta, own, &width));
+    theta = own;
+  }
   if (!e->x || e->x->width != width) {
     PetscCall(dual_vec_destroy(&e->x));
     PetscCall(dual_vec_destroy(&e->pressure));
@@ -208,10 +259,13 @@ PetscErrorCode epidemic_begin(model *m, const dual theta[], int width, rng_key k
   e->width = width;
   e->record = record;
   PetscCall(set_parameters(e, theta));
-  for (PetscInt i = 0; i < w->n; i++)
-    e->x->val[i] = rng_exponential(key, RNG_THRESHOLD, w->gid[i], 0, 0);
+  if (!m->is_step_clock)
+    for (PetscInt i = 0; i < w->n; i++)
+      e->x->val[i] = rng_exponential(key, RNG_THRESHOLD, w->gid[i], 0, 0);
   if (width) PetscCall(PetscArrayzero(e->x->der, (size_t)w->n * (size_t)width));
+  if (m->sparse) PetscCall(PetscArrayzero(e->is_infected, w->n));
   start_given(e);
   if (e->n_initial) PetscCall(start_drawn(e));
+  if (m->sparse) PetscCall(epidemic_begin_sparse(m));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

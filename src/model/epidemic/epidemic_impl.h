@@ -10,7 +10,7 @@
 #ifndef EPIDEMIC_IMPL_H
 #define EPIDEMIC_IMPL_H
 
-#include "gradus/model.h"
+#include "model/perturb/perturb.h"
 
 enum { EPIDEMIC_INFECTION, EPIDEMIC_ONSET, EPIDEMIC_REMOVAL, EPIDEMIC_N_FLOW };
 
@@ -30,7 +30,17 @@ typedef struct epidemic_profile {
 typedef struct epidemic_index {
   int beta[WORLD_MAX_KINDS];
   int latent, mean, shape, delay_mean, delay_sd, importation_rate, importation_fade;
+  int policy_factor, isolation_delay; /* -1 if not asked for */
 } epidemic_index;
+
+/* When kinds are closed, weakened or left: places where a hazard can stop. */
+typedef struct epidemic_calendar {
+  bool is_closing[WORLD_MAX_KINDS], is_policy[WORLD_MAX_KINDS], is_isolating[WORLD_MAX_KINDS];
+  bool is_closed_day[7];
+  bool has_closing, has_policy, has_isolation;
+  double policy_from, policy_until, importation_until; /* day; INFINITY: never */
+  double isolation_spread;
+} epidemic_calendar;
 
 /* Sufficient statistics of an observed history (equation 9): exposures do not depend on the
  * parameters, since observed infectiousness is 1 from infectious_at to removed_at. */
@@ -64,15 +74,27 @@ typedef struct epidemic {
   int32_t **site; /* [n_column] site of each agent by membership slot; borrowed */
   int *stride;    /* [n_column] step from agent to agent in it; owned */
   int n_column;
+  int *column_kind; /* [n_column] owned */
+  epidemic_calendar calendar;
   /* of the run in force */
   rng_key key;
   model_record *record; /* borrowed */
   int width;
   epidemic_profile profile;
   dual beta[WORLD_MAX_KINDS];
+  dual step_beta[WORLD_MAX_KINDS]; /* in the step under way */
+  dual policy, isolation;
+  bool is_policy_on;          /* in the step under way */
   dual delay_mu, delay_sigma; /* of the logarithm of the delay in days */
   dual span;                  /* from infection to the end of prevalence, day */
   dual importation, fade;     /* per day; day */
+  /* of runs that open perturbed worlds (epidemic_sparse.c) */
+  perturb *worlds;                 /* owned; NULL until first used */
+  model_sparse *sparse;            /* of the run in force; borrowed; NULL: none are opened */
+  uint8_t *is_infected;            /* [n] owned */
+  double *fresh_hazard;            /* [n] owned */
+  int direction[PERTURB_MAX_FREE]; /* by free parameter: where its tangent is, -1: nowhere */
+  dual outside;                    /* in the step under way */
 } epidemic;
 
 /* epidemic_profile_value - f(x) for x > 0, and by pointer its derivatives by x, scale and shape */
@@ -84,6 +106,27 @@ dual epidemic_importation(const epidemic *e, double from, double to);
 /* epidemic_infect - record that agent i was infected at tau, with tangents dtau[width], and its
  * later onset and removal; is_at_start counts the infection as one of time 0, whatever tau */
 void epidemic_infect(epidemic *e, PetscInt i, double tau, const double *dtau, bool is_at_start);
+
+/* epidemic_delay - from infection to onset of agent i [day] */
+double epidemic_delay(const epidemic *e, PetscInt i);
+
+/* epidemic_present - the part of a step that begins at age a [day] which an agent with this delay
+ * before isolation still attends, and its slope by the delay [1/day] */
+double epidemic_present(const epidemic *e, double delay, double a, double dt, double *slope);
+
+/* epidemic_isolation_factor - xi of an agent: its delay is xi isolation_delay */
+double epidemic_isolation_factor(const epidemic *e, PetscInt i);
+
+/* epidemic_hazards - of n agents, a column of memberships at a time */
+void epidemic_hazards(const epidemic *e, PetscInt n, const PetscInt *who, double base,
+                      double *lambda);
+
+/* Runs on the step clock, or that open perturbed worlds (epidemic_sparse.c). */
+PetscErrorCode epidemic_theta_sparse(model *m, const dual theta[], dual out[], int *width);
+PetscErrorCode epidemic_begin_sparse(model *m);
+PetscErrorCode epidemic_expose_each(model *m, PetscInt step, const dual *outside);
+PetscErrorCode epidemic_advance_sparse(model *m, PetscInt step);
+PetscErrorCode epidemic_destroy_sparse(epidemic *e);
 
 PetscErrorCode epidemic_begin(model *m, const dual theta[], int width, rng_key key,
                               model_record *record);

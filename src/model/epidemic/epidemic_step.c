@@ -8,9 +8,33 @@
 
 #include <math.h>
 
+/* What agent i adds where it may be isolated: less by the part of the step it stays away. */
+static inline void press_apart(int width, epidemic *e, PetscInt i, double time, double dt,
+                               double value, const double *row)
+{
+  const double xi = epidemic_isolation_factor(e, i);
+  double slope, part = epidemic_present(e, xi * e->isolation.v, time - e->x->val[i], dt, &slope);
+  double less[DUAL_MAX];
+
+  for (int j = 0; j < width; j++)
+    less[j] = part * row[j] +
+              value * slope *
+                (xi * e->isolation.d[j] + e->x->der[(size_t)i * (size_t)width + (size_t)j]);
+  for (int c = 0; c < e->n_column; c++) {
+    const int32_t s = e->site[c][(size_t)i * (size_t)e->stride[c]];
+    const bool is_apart = e->calendar.is_isolating[e->column_kind[c]];
+    const double *added = is_apart ? less : row;
+
+    if (s < 0) continue;
+    e->pressure->val[s] += is_apart ? part * value : value;
+    for (int j = 0; j < width; j++)
+      e->pressure->der[(size_t)s * (size_t)width + (size_t)j] += added[j];
+  }
+}
+
 /* Infectiousness of the active agents at `time`, added to the partial sums of their sites in agent
  * order.  Agents whose profile has ended leave the list. */
-static inline void press(int width, epidemic *e, double time)
+static inline void press(int width, epidemic *e, double time, double dt)
 {
   const epidemic_profile *f = &e->profile;
   double *restrict val = e->pressure->val, *restrict der = e->pressure->der;
@@ -33,6 +57,10 @@ static inline void press(int width, epidemic *e, double time)
         for (int j = 0; j < width; j++)
           row[j] += slope[1] * f->scale.d[j] + slope[2] * f->shape.d[j];
     }
+    if (e->calendar.has_isolation) {
+      press_apart(width, e, i, time, dt, value, row);
+      continue;
+    }
     for (int c = 0; c < e->n_column; c++) {
       const int32_t s = e->site[c][(size_t)i * (size_t)e->stride[c]];
 
@@ -50,7 +78,7 @@ static inline void scale(int width, epidemic *e)
   double *restrict val = e->pressure->val, *restrict der = e->pressure->der;
 
   for (PetscInt s = 0; s < e->w->n_site; s++) {
-    const dual *beta = &e->beta[e->w->site_kind[s]];
+    const dual *beta = &e->step_beta[e->w->site_kind[s]];
     const double total = val[s] * e->contact[s], factor = beta->v * e->contact[s];
     double *restrict row = der + (size_t)s * (size_t)width;
 
@@ -81,6 +109,12 @@ static inline void gather(const epidemic *e, PetscInt n, const PetscInt *restric
       lambda[b] += val[s < 0 ? none : s];
     }
   }
+}
+
+void epidemic_hazards(const epidemic *e, PetscInt n, const PetscInt *who, double base,
+                      double *lambda)
+{
+  gather(e, n, who, base, lambda);
 }
 
 /* The tangents of agent i's hazard: only venues with pressure have any. */
@@ -144,25 +178,48 @@ static void merge_fresh(epidemic *e)
     e->active[--to] = a > 0 && e->active[a - 1] > e->fresh[b - 1] ? e->active[--a] : e->fresh[--b];
 }
 
+/* Rates of the kinds in the step that begins at `time`. */
+static void open_kinds(epidemic *e, double time)
+{
+  const epidemic_calendar *c = &e->calendar;
+  const bool is_closed = c->has_closing && c->is_closed_day[(int)fmod(floor(time), 7)];
+  const bool is_policy = c->has_policy && time >= c->policy_from && time < c->policy_until;
+
+  e->is_policy_on = is_policy;
+  for (int k = 0; k < e->w->n_kind; k++) {
+    e->step_beta[k] = e->beta[k];
+    if (is_policy && c->is_policy[k]) e->step_beta[k] = dual_mul(e->beta[k], e->policy);
+    if (is_closed && c->is_closing[k]) e->step_beta[k] = dual_const(0);
+  }
+}
+
 PetscErrorCode epidemic_step(model *m, PetscInt step)
 {
   epidemic *e = m->data;
   const double time = (double)step * m->dt;
-  const dual outside = epidemic_importation(e, time, time + m->dt);
-  static const double none[DUAL_MAX];
+  const double until = PetscMin(time + m->dt, e->calendar.importation_until);
+  dual outside = dual_const(0);
+  static const double none[MODEL_MAX_PARAMETERS];
 
   PetscFunctionBegin;
+  if (until > time)
+    outside = dual_scale(epidemic_importation(e, time, until), (until - time) / m->dt);
+  open_kinds(e, time);
   PetscCall(dual_vec_zero(e->pressure));
-  DUAL_FIX_WIDTH(e->width, press, e, time);
+  DUAL_FIX_WIDTH(e->width, press, e, time, m->dt);
   PetscCall(world_exchange(e->w, e->width, e->pressure->val, e->pressure->der));
   DUAL_FIX_WIDTH(e->width, scale, e);
-  DUAL_FIX_WIDTH(e->width, expose, e, time, m->dt, &outside);
+  if (m->sparse || m->is_step_clock)
+    PetscCall(epidemic_expose_each(m, step, &outside));
+  else
+    DUAL_FIX_WIDTH(e->width, expose, e, time, m->dt, &outside);
   for (PetscInt b = 0; b < e->n_fresh; b++) {
     const PetscInt i = e->fresh[b];
 
     epidemic_infect(e, i, e->x->val[i], e->width ? e->x->der + (size_t)i * (size_t)e->width : none,
                     false);
   }
+  if (m->sparse) PetscCall(epidemic_advance_sparse(m, step));
   merge_fresh(e);
   PetscFunctionReturn(PETSC_SUCCESS);
 }

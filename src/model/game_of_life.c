@@ -5,8 +5,9 @@
  * living neighbours flips with probability theta or 1 - theta:
  *   dead    k = 3: 1 - theta, else theta         (birth)
  *   living  k = 2, 3: theta, else 1 - theta      (death)
- * (StochasticAD's tutorial.)  For tangents of the state (st, gumbel) the probability is interpolated
- * linearly in the cell's own state and in k between its table's entries, by the slope on the right.
+ * (StochasticAD's tutorial.)  For st and gumbel, whose states have tangents or are not whole, the
+ * probability is linear in the cell's own state and in k between entries of the table; at whole k
+ * the slope is that on the right, at 4 that on the left.
  */
 #include "gradus/model.h"
 
@@ -85,16 +86,27 @@ static dual entry(const life *l, bool is_alive, int n)
   return is_likely ? dual_shift(dual_neg(l->theta), 1) : l->theta;
 }
 
+/* The same for any number of neighbours, 0 to 4: linear between the entries. */
+static dual between(const life *l, bool is_alive, dual n)
+{
+  const int k = PetscMax(PetscMin((int)n.v, 3), 0);
+  const dual part = dual_shift(n, -k);
+
+  return dual_add(dual_mul(dual_shift(dual_neg(part), 1), entry(l, is_alive, k)),
+                  dual_mul(part, entry(l, is_alive, k + 1)));
+}
+
 static dual flip(const life *l, dual alive, dual n)
 {
-  const int k = (int)n.v;
-  const dual here = entry(l, alive.v == 1, k);
-  const dual more = dual_sub(entry(l, alive.v == 1, PetscMin(k + 1, 4)), here);
-  const dual living = dual_sub(entry(l, true, k), entry(l, false, k));
-  dual p = here;
+  return dual_add(dual_mul(dual_shift(dual_neg(alive), 1), between(l, false, n)),
+                  dual_mul(alive, between(l, true, n)));
+}
 
-  for (int j = 0; j < DUAL_MAX; j++) p.d[j] += more.v * n.d[j] + living.v * alive.d[j];
-  return p;
+static void cut(const model *m, dual *x)
+{
+  if (isinf(m->tangent_limit)) return;
+  for (int j = 0; j < DUAL_MAX; j++)
+    x->d[j] = PetscMax(PetscMin(x->d[j], m->tangent_limit), -m->tangent_limit);
 }
 
 static dual neighbours(const life *l, PetscInt i)
@@ -137,9 +149,12 @@ static PetscErrorCode step(model *m, PetscInt n)
       /* x + (1 - 2 x) flipped */
       const dual change = dual_mul(dual_shift(dual_scale(x, -2), 1),
                                    sample_bernoulli(m->sampler, p, id));
+      dual next;
 
       model_record_add(l->record, 0, i, n + 1, change.v, change.d);
-      dual_vec_set(l->alive, i, dual_add(x, change));
+      next = dual_add(x, change);
+      cut(m, &next);
+      dual_vec_set(l->alive, i, next);
     }
   }
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -36,8 +36,6 @@ typedef enum sample_type {
   SAMPLE_REPLAY
 } sample_type;
 
-enum { SAMPLE_MAX_CATEGORIES = 64 };
-
 /* The name of a draw.  draw < 128. */
 typedef struct sample_id {
   int64_t agent;
@@ -68,7 +66,8 @@ typedef struct sample {
   int n_lane, lane;   /* lane: the one in force */
   int64_t *lane_name; /* [n_lane] global number; owned */
   dual *score;        /* [n_lane] since sample_begin(); owned */
-  double *reached;    /* [n_lane] running sum of rates, plus the lane's start; owned */
+  double *reached;    /* [n_lane] the lane's start plus the sum of rates, less 1 for each event
+                         opened; owned */
   double *importance; /* [n_lane] sum of scale |weight| so far, whatever the rate; owned */
   /* what was opened, in the order of drawing; owned */
   int n_event, max_event;
@@ -82,7 +81,8 @@ PetscErrorCode sample_create(int n_lane, const int64_t name[], sample **s);
 PetscErrorCode sample_destroy(sample **s);
 
 /* sample_begin - a run with this key: scores and running sums start again.  Lanes of SAMPLE_OPEN
- * start at a uniform of (key, lane), the first event opens where the sum passes 1.  Not collective. */
+ * start at a uniform of (key, lane), and an event opens where the sum reaches a whole number.  Not
+ * collective. */
 void sample_begin(sample *s, rng_key key);
 
 static inline void sample_lane(sample *s, int lane)
@@ -91,7 +91,10 @@ static inline void sample_lane(sample *s, int lane)
 }
 
 /* The choices.  Values are whole numbers as doubles (but for is_soft).  Directions beyond
- * n_direction are 0.  Not collective.  Equations: src/sample/README.md. */
+ * n_direction are 0.  Not collective.  Equations: src/sample/README.md.
+ *
+ * Each takes one uniform u and inverts it from above: the value is the largest k that has
+ * u < P(X >= k), so that a binomial of one trial and categories {0, 1} come out as the Bernoulli. */
 
 /* sample_bernoulli - 1 with probability p, 0 <= p <= 1: 1[u < p] */
 dual sample_bernoulli(sample *s, dual p, sample_id id);
@@ -100,16 +103,33 @@ dual sample_bernoulli(sample *s, dual p, sample_id id);
  *
  * In      lambda  [1/day]
  *         dt      [day]
- * Out     when    if it does, the time since the step began, -log(1 - u)/lambda; may be NULL
- * 1 if -log(1 - u) <= lambda dt, which has probability 1 - exp(-lambda dt).  `open` takes its events
- * from the whole time before `when`, at a uniform time: the derivative is that of choice and time. */
+ * Out     when    the time since the step began, -log(1 - u)/lambda, if it does, else dt; may be
+ *                 NULL
+ * 1 if -log(1 - u) <= lambda dt, which has probability 1 - exp(-lambda dt).  `score` and `open` are
+ * derivatives of the joint law of choice and time; `open` takes its events from all the time before
+ * `when`, at a uniform time. */
 dual sample_hazard(sample *s, dual lambda, double dt, sample_id id, double *when);
+
+/* The values of these two without tangents, for plain and replay: the fast way. */
+double sample_bernoulli_value(const sample *s, double p, sample_id id);
+double sample_hazard_value(const sample *s, double lambda, double dt, sample_id id, double *when);
 
 /* sample_categorical - one of n categories: value[k] is 1 for the chosen, 0 for others
  *
- * In      p  [n] adding up to 1, n <= SAMPLE_MAX_CATEGORIES
- * Out     out  [n], a one-hot (soft if is_soft) vector
+ * In      p  [n] adding up to 1, n > 0
+ * Out     out  [n], a one-hot (soft if is_soft) vector; not p
  * Returns the index of the category chosen. */
 int sample_categorical(sample *s, int n, const dual p[], sample_id id, dual out[]);
+
+/* sample_geometric - failures before the first success, 0 < p <= 1
+ * sample_poisson - rate r >= 0, up to 1e6
+ * sample_binomial - successes of n >= 0, 0 <= p <= 1
+ *
+ * Cost: poisson and binomial add up some 17 standard deviations of terms.  gumbel treats the values
+ * as categories, cut where a tail is under 1e-12 and to a window of 4096 about the mean (moved to
+ * hold the value), which for a poisson begins to bind at a rate of 84,000. */
+dual sample_geometric(sample *s, dual p, sample_id id);
+dual sample_poisson(sample *s, dual r, sample_id id);
+dual sample_binomial(sample *s, int n, dual p, sample_id id);
 
 #endif

@@ -33,7 +33,7 @@ enum {
 const option options_table[] = {
   /* what is run */
   {.name = "model", .type = OPTIONS_WORD, .commands = RUN, .flags = OPTIONS_ANSWER,
-   .words = "epidemic|sir_graph|sir_ode|random_walk|game_of_life", .initial = "epidemic",
+   .words = "epidemic|sir_graph|random_walk|game_of_life", .initial = "epidemic",
    .help = "the model"},
   {.name = "world", .type = OPTIONS_PATH, .commands = WORLD,
    .flags = OPTIONS_SYNTHETIC | OPTIONS_ANSWER,
@@ -93,8 +93,6 @@ const option options_table[] = {
    AT_LEAST(0), .unit = "day", .help = "end of the policy; unset: it stays"},
   {.name = "importation_until", .type = OPTIONS_REAL, .commands = RUN, .flags = OPTIONS_ANSWER,
    AT_LEAST(0), .unit = "day", .help = "end of the hazard from outside; unset: it stays"},
-  {.name = "susceptibility_by", .type = OPTIONS_TEXT, .commands = RUN, .flags = OPTIONS_ANSWER,
-   .help = "area or an attribute: a factor susceptibility_<group> on the hazards of its agents"},
 
   /* models on graphs and boards */
   {.name = "graph", .type = OPTIONS_PATH, .commands = RUN, .flags = OPTIONS_ANSWER,

@@ -1,8 +1,8 @@
 /*
- * sample.c - the sampler: lanes and choices under every estimator
+ * sample.c - the sampler: lanes, scores, opened events; Bernoulli choices and hazards
  */
-#include "gradus/sample.h"
 #include "gradus/real.h"
+#include "sample_impl.h"
 
 #include <math.h>
 #include <string.h>
@@ -48,188 +48,131 @@ void sample_begin(sample *s, rng_key key)
 
 /* ---- what estimators do with a choice ---- */
 
-static bool is_flipped(const sample *s, const sample_id *id)
+rng_key sample_stream(const sample *s, const sample_id *id)
 {
-  const sample_id *f = &s->flipped.id;
+  double u[2];
 
-  return s->type == SAMPLE_REPLAY && f->agent == id->agent && f->step == id->step &&
-         f->purpose == id->purpose && f->draw == id->draw;
+  rng_uniform_pair(s->key, id->purpose, id->agent, id->step, id->draw, u);
+  return (rng_key){.seed = real_to_bits(u[1]), .replicate = s->key.replicate};
 }
 
-/* score += change */
-static void add_score(sample *s, const dual *p, double by)
+void sample_add_score(sample *s, const dual *p, double by)
 {
   for (int j = 0; j < s->n_direction; j++) s->score[s->lane].d[j] += by * p->d[j];
 }
 
-/* An alternative `value` that did not happen; its weight is by * dp for all parameters. */
-static void open_event(sample *s, const dual *p, double by, double value, double exposure,
-                       sample_id id)
+static sample_event *append_event(sample *s)
+{
+  if (s->n_event == s->max_event) {
+    s->max_event = 2 * s->max_event + 16;
+    PetscCallAbort(PETSC_COMM_SELF,
+                   PetscRealloc((size_t)s->max_event * sizeof *s->event, &s->event));
+  }
+  return memset(&s->event[s->n_event++], 0, sizeof *s->event);
+}
+
+void sample_open(sample *s, sample_alternative *a, const dual *p, double by)
 {
   double size = 0, rate;
 
   for (int j = 0; j < s->n_direction; j++) size += s->scale[j] * fabs(by * p->d[j]);
+  if (size == 0) return;
   rate = s->rate * size;
   s->importance[s->lane] += size;
   s->reached[s->lane] += rate;
-  for (int64_t copy = 0; s->reached[s->lane] >= 1; copy++) {
-    sample_event *e;
+  while (s->reached[s->lane] >= 1) {
+    sample_event *e = append_event(s);
 
     s->reached[s->lane] -= 1;
-    if (s->n_event == s->max_event) {
-      s->max_event = 2 * s->max_event + 16;
-      PetscCallAbort(PETSC_COMM_SELF,
-                     PetscRealloc((size_t)s->max_event * sizeof *s->event, &s->event));
-    }
-    e = &s->event[s->n_event++];
-    memset(e, 0, sizeof *e);
-    e->id = id;
+    e->id = a->id;
     e->lane = s->lane_name[s->lane];
-    e->copy = copy;
-    e->value = value;
-    if (exposure > 0)
-      e->when = exposure * rng_uniform(s->key, RNG_SPA_OPEN, id.agent, id.step,
-                                       (uint32_t)(copy & 0x7f) | 0x80);
+    e->copy = a->n_copy++;
+    e->value = a->value;
+    if (a->exposure > 0)
+      e->when = a->exposure * rng_uniform(sample_stream(s, &a->id), RNG_SPA_OPEN, a->id.agent,
+                                          (uint32_t)e->copy, a->id.draw);
     for (int j = 0; j < s->n_direction; j++) e->weight[j] = by * p->d[j] / rate;
   }
 }
 
-static double uniform_of(const sample *s, sample_id id)
-{
-  return rng_uniform(s->key, id.purpose, id.agent, id.step, id.draw);
-}
-
 /* ---- choices ---- */
 
-static dual relaxed_bernoulli(const sample *s, dual p, double u, bool is_one)
+/* Logistic noise -logit u, coupled to the choice: the soft value is above 1/2 where u < p. */
+static dual relaxed_bernoulli(const sample *s, const dual *p, double u, bool is_one)
 {
+  const double q = 1 - p->v;
   dual x = dual_const(is_one);
-  double soft, slope;
+  double z, t, slope;
 
-  if (!(p.v > 0 && p.v < 1)) return x;
-  soft = 1 / (1 + real_exp(-(real_log(p.v) - real_log1p(-p.v) - real_log(u) + real_log1p(-u)) /
-                           s->temperature));
-  slope = soft * (1 - soft) / (s->temperature * p.v * (1 - p.v));
-  if (s->is_soft) x.v = soft;
-  for (int j = 0; j < s->n_direction; j++) x.d[j] = slope * p.d[j];
+  if (!(p->v > 0 && q > 0)) return x;
+  z = (real_log(p->v) - real_log(q) - real_log(u) + real_log1p(-u)) / s->temperature;
+  t = real_exp(-fabs(z));
+  slope = t / ((1 + t) * (1 + t)) / s->temperature / (p->v * q);
+  if (s->is_soft) x.v = (z < 0 ? t : 1) / (1 + t);
+  sample_set(s, &x, p, slope);
   return x;
+}
+
+double sample_bernoulli_value(const sample *s, double p, sample_id id)
+{
+  if (sample_is_flipped(s, &id)) return s->flipped.value;
+  return sample_uniform(s, &id) < p;
 }
 
 dual sample_bernoulli(sample *s, dual p, sample_id id)
 {
-  const double u = uniform_of(s, id);
-  const bool is_one = u < p.v;
-  dual x = dual_const(is_one);
+  dual x = dual_const(sample_bernoulli_value(s, p.v, id));
+  const bool is_one = x.v != 0;
+  sample_alternative other = {.id = id, .value = !is_one};
 
   switch (s->type) {
-  case SAMPLE_PLAIN: break;
-  case SAMPLE_REPLAY:
-    if (is_flipped(s, &id)) x.v = s->flipped.value;
-    break;
-  case SAMPLE_ST: memcpy(x.d, p.d, sizeof x.d); break;
-  case SAMPLE_GUMBEL: return relaxed_bernoulli(s, p, u, is_one);
-  case SAMPLE_SCORE: add_score(s, &p, is_one ? 1 / p.v : -1 / (1 - p.v)); break;
+  case SAMPLE_PLAIN:
+  case SAMPLE_REPLAY: break;
+  case SAMPLE_ST: sample_set(s, &x, &p, 1); break;
+  case SAMPLE_GUMBEL: return relaxed_bernoulli(s, &p, sample_uniform(s, &id), is_one);
+  case SAMPLE_SCORE: sample_add_score(s, &p, is_one ? 1 / p.v : -1 / (1 - p.v)); break;
   case SAMPLE_OPEN:
-    if (p.v <= 0.5 && !is_one) open_event(s, &p, 1 / (1 - p.v), 1, 0, id);
-    if (p.v > 0.5 && is_one) open_event(s, &p, -1 / p.v, 0, 0, id);
+    if (p.v <= 0.5 && !is_one) sample_open(s, &other, &p, 1 / (1 - p.v));
+    if (p.v > 0.5 && is_one) sample_open(s, &other, &p, -1 / p.v);
     break;
   }
   return x;
+}
+
+/* As -log(1 - u) >= u, most draws need no logarithm. */
+double sample_hazard_value(const sample *s, double lambda, double dt, sample_id id, double *when)
+{
+  double u;
+
+  *when = dt;
+  if (sample_is_flipped(s, &id)) {
+    *when = s->flipped.when;
+    return s->flipped.value;
+  }
+  u = sample_uniform(s, &id);
+  if (!(lambda > 0) || u > lambda * dt) return 0;
+  *when = -real_log1p(-u) / lambda;
+  if (*when <= dt) return 1;
+  *when = dt;
+  return 0;
 }
 
 dual sample_hazard(sample *s, dual lambda, double dt, sample_id id, double *when)
 {
-  const double u = uniform_of(s, id), waited = -real_log1p(-u);
-  const bool is_one = lambda.v > 0 && waited <= lambda.v * dt;
-  const double at = is_one ? waited / lambda.v : dt;
-  dual x = dual_const(is_one), p;
+  double at;
+  dual x = dual_const(sample_hazard_value(s, lambda.v, dt, id, &at)), p;
+  sample_alternative earlier = {.id = id, .value = 1, .exposure = at};
 
   if (when) *when = at;
   switch (s->type) {
-  case SAMPLE_PLAIN: break;
-  case SAMPLE_REPLAY:
-    if (!is_flipped(s, &id)) break;
-    x.v = 1;
-    if (when) *when = s->flipped.when;
-    break;
-  case SAMPLE_ST:
-  case SAMPLE_GUMBEL:
-    p = dual_neg(dual_expm1(dual_scale(lambda, -dt)));
-    if (s->type == SAMPLE_GUMBEL) return relaxed_bernoulli(s, p, u, is_one);
-    memcpy(x.d, p.d, sizeof x.d);
-    break;
-  case SAMPLE_SCORE: add_score(s, &lambda, is_one ? 1 / lambda.v - at : -dt); break;
-  case SAMPLE_OPEN: open_event(s, &lambda, at, 1, at, id); break;
-  }
-  return x;
-}
-
-/* Gumbel noise given that `chosen` has the largest of log p + noise, from the top down: the largest
- * is Gumbel(0), the others are cut off there (Maddison, Tarlow, Minka 2014). */
-static void relax_categories(const sample *s, int n, const dual p[], sample_id id, double u,
-                             int chosen, dual out[])
-{
-  const double most = -real_log(-real_log(u));
-  dual soft[SAMPLE_MAX_CATEGORIES] = {{.v = 0}};
-
-  for (int k = 0; k < n; k++) {
-    const uint32_t step = id.step * (uint32_t)SAMPLE_MAX_CATEGORIES + (uint32_t)k;
-    double v, noisy = most;
-
-    out[k] = dual_const(k == chosen);
-    soft[k] = dual_const(-INFINITY);
-    if (!(p[k].v > 0)) continue;
-    if (k != chosen) {
-      v = rng_uniform(s->key, RNG_NOISE_GUMBEL, id.agent, step,
-                      id.draw ^ ((uint32_t)id.purpose & 1) << 7);
-      noisy = -real_log(real_exp(-most) - real_log(v) / p[k].v);
-    }
-    soft[k].v = noisy / s->temperature;
-    for (int j = 0; j < s->n_direction; j++) soft[k].d[j] = p[k].d[j] / (p[k].v * s->temperature);
-  }
-  dual_softmax(n, soft, soft);
-  for (int k = 0; k < n; k++) {
-    if (s->is_soft) out[k].v = soft[k].v;
-    for (int j = 0; j < s->n_direction; j++) out[k].d[j] = soft[k].d[j];
-  }
-}
-
-/* The next category above that can happen; its weight is -D_k/p_k, D_k = sum of dp up to k. */
-static void open_category(sample *s, int n, const dual p[], int chosen, sample_id id)
-{
-  const dual below = dual_sum(chosen + 1, p);
-  int next = chosen + 1;
-
-  while (next < n && !(p[next].v > 0)) next++;
-  if (next < n) open_event(s, &below, -1 / p[chosen].v, next, 0, id);
-}
-
-int sample_categorical(sample *s, int n, const dual p[], sample_id id, dual out[])
-{
-  const double u = uniform_of(s, id);
-  double sum = p[0].v, noise;
-  int chosen = 0;
-
-  PetscCheckAbort(n > 0 && n <= SAMPLE_MAX_CATEGORIES, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE,
-                  "%d categories", n);
-  while (chosen + 1 < n && u >= sum) sum += p[++chosen].v;
-  while (chosen > 0 && !(p[chosen].v > 0)) chosen--;
-  if (is_flipped(s, &id)) chosen = (int)s->flipped.value;
-  for (int k = 0; k < n; k++) out[k] = dual_const(k == chosen);
-  switch (s->type) {
   case SAMPLE_PLAIN:
   case SAMPLE_REPLAY: break;
-  case SAMPLE_ST:
-    for (int k = 0; k < n; k++) memcpy(out[k].d, p[k].d, sizeof out[k].d);
-    break;
+  case SAMPLE_ST: sample_set(s, &x, &lambda, dt * real_exp(-lambda.v * dt)); break;
   case SAMPLE_GUMBEL:
-    noise = rng_uniform(s->key, RNG_NOISE_GUMBEL, id.agent,
-                        id.step * (uint32_t)SAMPLE_MAX_CATEGORIES + (uint32_t)chosen,
-                        id.draw ^ ((uint32_t)id.purpose & 1) << 7);
-    relax_categories(s, n, p, id, noise, chosen, out);
-    break;
-  case SAMPLE_SCORE: add_score(s, &p[chosen], 1 / p[chosen].v); break;
-  case SAMPLE_OPEN: open_category(s, n, p, chosen, id); break;
+    p = dual_neg(dual_expm1(dual_scale(lambda, -dt)));
+    return relaxed_bernoulli(s, &p, sample_uniform(s, &id), x.v != 0);
+  case SAMPLE_SCORE: sample_add_score(s, &lambda, x.v != 0 ? 1 / lambda.v - at : -dt); break;
+  case SAMPLE_OPEN: sample_open(s, &earlier, &lambda, at); break;
   }
-  return chosen;
+  return x;
 }

@@ -17,6 +17,7 @@ enum { WINDOW = 4096 }; /* categories of gumbel */
 typedef struct law {
   enum { GEOMETRIC, POISSON, BINOMIAL } kind;
   double p, n;            /* p: the rate of a Poisson number; n: of a binomial */
+  double odds;            /* p/(1 - p) of a binomial */
   double mode, low, high; /* low to high: terms above LEAST */
   double at_low, at_high; /* their terms, the mode's being 1 */
   double below, above;    /* sums of the terms on either side of the mode */
@@ -26,12 +27,12 @@ typedef struct law {
 static double up(const law *q, double k)
 {
   if (q->kind == GEOMETRIC) return 1 - q->p;
-  return q->kind == POISSON ? q->p / (k + 1) : (q->n - k) / (k + 1) * (q->p / (1 - q->p));
+  return q->kind == POISSON ? q->p / (k + 1) : (q->n - k) * q->odds / (k + 1);
 }
 
 static double down(const law *q, double k)
 {
-  return q->kind == POISSON ? k / q->p : k / (q->n - k + 1) * ((1 - q->p) / q->p);
+  return q->kind == POISSON ? k / q->p : k / ((q->n - k + 1) * q->odds);
 }
 
 static double largest(const law *q)
@@ -149,8 +150,9 @@ static dual relax(const sample *s, const law *q, const dual *p, const sample_id 
 
   find_window(q, mean, x, &first, &last, &chance);
   e = -real_log(rng_uniform(own, RNG_NOISE_GUMBEL, id->agent, (uint32_t)(x - first), id->draw));
-  for (double k = first; k <= last; chance *= up(q, k++)) {
-    const double u = rng_uniform(own, RNG_NOISE_GUMBEL, id->agent, (uint32_t)(k - first), id->draw);
+  for (int i = 0; i <= (int)(last - first); chance *= up(q, first + i++)) {
+    const double k = first + i;
+    const double u = rng_uniform(own, RNG_NOISE_GUMBEL, id->agent, (uint32_t)i, id->draw);
     const double noise = k == x ? e : e - real_log(u) / chance;
     const double soft = real_exp(real_log(e / noise) / s->temperature);
 
@@ -221,7 +223,7 @@ dual sample_poisson(sample *s, dual r, sample_id id)
 
 dual sample_binomial(sample *s, int n, dual p, sample_id id)
 {
-  law q = {.kind = BINOMIAL, .p = p.v, .n = n};
+  law q = {.kind = BINOMIAL, .p = p.v, .n = n, .odds = p.v / (1 - p.v)};
 
   return draw(s, &q, &p, &id);
 }

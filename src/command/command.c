@@ -9,6 +9,7 @@ static const command commands[] = {
   {"world", "build a world from a table of persons, or describe one", cmd_world},
   {"simulate", "run replicates of a model at given parameters", cmd_simulate},
   {"sensitivity", "derivatives of every observable by every free parameter", cmd_sensitivity},
+  {"compare", "all estimators on your model: value, error, bias, cost", cmd_compare},
   {"calibrate", "find the parameters that explain data, with their uncertainty", cmd_calibrate},
   {"predict", "run a model at parameters drawn from a posterior", cmd_predict},
   {"check", "read all inputs, say what would run, run nothing", cmd_check},

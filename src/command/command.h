@@ -19,6 +19,7 @@ typedef struct command {
 PetscErrorCode cmd_world(MPI_Comm comm, options *o);
 PetscErrorCode cmd_simulate(MPI_Comm comm, options *o);
 PetscErrorCode cmd_sensitivity(MPI_Comm comm, options *o);
+PetscErrorCode cmd_compare(MPI_Comm comm, options *o);
 PetscErrorCode cmd_calibrate(MPI_Comm comm, options *o);
 PetscErrorCode cmd_predict(MPI_Comm comm, options *o);
 PetscErrorCode cmd_check(MPI_Comm comm, options *o);

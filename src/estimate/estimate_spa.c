@@ -285,20 +285,23 @@ static double smooth(const pilot *p, const double *of, PetscInt at)
   return count > 0 ? sum / count : -1;
 }
 
+/* A step whose pilots saw little, or nothing, must still open worlds: their weights are one over its
+ * rate, and one that mattered after all would swamp the rest. */
 static void set_shape(const estimate *e, const pilot *p, double shape[])
 {
-  double least = INFINITY;
+  const double least = 0.25; /* of the mean over the worlds opened */
+  double sum = 0, count = 0;
 
   for (PetscInt n = 0; n < p->n; n++) {
-    double length = smooth(p, p->sum_length, n), work = smooth(p, p->sum_work, n);
+    const double length = smooth(p, p->sum_length, n), work = smooth(p, p->sum_work, n);
 
-    shape[n] = e->importance == ESTIMATE_BY_LAMBDA ? 1 : length > 0 ? sqrt(length) : -1;
-    if (e->importance == ESTIMATE_BY_COST && shape[n] > 0) shape[n] /= sqrt(1 + PetscMax(work, 0));
-    if (shape[n] > 0) least = PetscMin(least, shape[n]);
+    shape[n] = e->importance == ESTIMATE_BY_LAMBDA ? 1 : sqrt(PetscMax(length, 0));
+    if (e->importance == ESTIMATE_BY_COST) shape[n] /= sqrt(1 + PetscMax(work, 0));
+    sum += shape[n] * p->sum_opened[n];
+    count += p->sum_opened[n];
   }
-  /* a step without a world in any pilot must still be able to open one */
   for (PetscInt n = 0; n < p->n; n++)
-    if (!(shape[n] > 0)) shape[n] = isfinite(least) ? least : 1;
+    shape[n] = sum > 0 ? PetscMax(shape[n], least * sum / count) : 1;
 }
 
 /* rel^2 = V + c/worlds: c from the worlds within runs, V from the runs less that. */

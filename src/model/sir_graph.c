@@ -83,6 +83,8 @@ static PetscErrorCode begin(model *m, const dual theta[], int width, rng_key key
   g->initial = theta[SIR_INITIAL_FRACTION];
   g->beta = theta[SIR_BETA];
   g->gamma = theta[SIR_GAMMA];
+  g->n_chance = PetscMin(g->n_column + 1, SIR_TABLE);
+  for (int k = 0; k < g->n_chance; k++) g->chance[k] = sir_graph_chance(g, dual_const(k));
   g->width = width;
   g->record = record;
   for (PetscInt a = 0; a < w->n_local_area; a++) {
@@ -157,6 +159,20 @@ dual sir_graph_neighbours(const sir_graph *g, PetscInt i, bool is_relaxed_run)
   return n;
 }
 
+double sir_graph_count(const sir_graph *g, PetscInt i)
+{
+  const double own = g->i->val[i], *val = g->pressure->val;
+  double n = 0;
+
+  for (int c = 0; c < g->n_column; c++) {
+    const int32_t s = g->site[c][(size_t)i * (size_t)g->stride[c]];
+
+    if (s < 0) break;
+    n += val[s] - own;
+  }
+  return n;
+}
+
 /* Everybody draws: state factors outside the choice, or with -form s_inside as the literature. */
 static void step_relaxed(model *m, sir_graph *g, PetscInt i, PetscInt step)
 {
@@ -195,10 +211,15 @@ static void step_plain(model *m, sir_graph *g, PetscInt i, PetscInt step)
     g->i->val[i] = 0;
     model_record_add(g->record, SIR_RECOVERY, i, step + 1, 1, NULL);
   } else if (g->s->val[i] == 1) {
-    dual n = sir_graph_neighbours(g, i, false);
+    double n = sir_graph_count(g, i);
 
-    if (g->is_s_inside) n = clip(n, 0, 5);
-    if (n.v == 0 || sample_bernoulli(m->sampler, sir_graph_chance(g, n), id).v == 0) return;
+    if (g->is_s_inside) n = PetscMin(n, 5);
+    if (n == 0) return;
+    if (n < g->n_chance) {
+      if (sample_bernoulli(m->sampler, g->chance[(int)n], id).v == 0) return;
+    } else {
+      if (sample_bernoulli(m->sampler, sir_graph_chance(g, dual_const(n)), id).v == 0) return;
+    }
     g->s->val[i] = 0;
     g->i->val[i] = 1;
     model_record_add(g->record, SIR_INFECTION, i, step + 1, 1, NULL);

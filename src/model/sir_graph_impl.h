@@ -8,6 +8,7 @@
 
 enum { SIR_INFECTION, SIR_RECOVERY, SIR_N_FLOW };
 enum { SIR_INITIAL_FRACTION, SIR_BETA, SIR_GAMMA };
+enum { SIR_TABLE = 32 }; /* numbers of infectious neighbours whose chances are kept */
 
 typedef struct sir_graph {
   world *w; /* borrowed */
@@ -18,6 +19,8 @@ typedef struct sir_graph {
   int32_t **site; /* [n_column] borrowed */
   int *stride;
   dual initial, beta, gamma;
+  dual chance[SIR_TABLE]; /* [n_chance] of infection by 0, 1, .. neighbours */
+  int n_chance;
   int width;
   rng_key key;
   model_record *record; /* borrowed */
@@ -31,6 +34,9 @@ typedef struct sir_graph {
 
 /* sir_graph_neighbours - infectious neighbours: totals of the venues less the agent's own share */
 dual sir_graph_neighbours(const sir_graph *g, PetscInt i, bool is_relaxed);
+
+/* sir_graph_count - the same number without tangents, where states are whole */
+double sir_graph_count(const sir_graph *g, PetscInt i);
 
 /* sir_graph_chance - probability of infection by n infectious neighbours */
 dual sir_graph_chance(const sir_graph *g, dual n);

@@ -170,7 +170,7 @@ const option options_table[] = {
    .help = "replicates of single estimators, as score:10000,spa:500"},
   {.name = "reference", .type = OPTIONS_WORD, .commands = COMPARE, .flags = OPTIONS_ANSWER,
    .words = "auto|fd|exact", .initial = "auto",
-   .help = "differences with two steps, extrapolated, or the model's own exact derivatives"},
+   .help = "differences with two steps, extrapolated; exact where a model has it"},
   {.name = "reference_replicates", .type = OPTIONS_INT, .commands = COMPARE,
    .flags = OPTIONS_ANSWER, BETWEEN(2, 16777215), .initial = "200",
    .help = "runs of the reference"},

@@ -1,0 +1,302 @@
+/*
+ * cmd_compare.c - the estimators on the user's own model: value, error, bias, cost, and which to trust
+ *
+ * Each estimator runs its replicates; the reference are central differences with two steps and common
+ * random numbers on other replicates, extrapolated: (4 D(h) - D(2h))/3.  What is a function of inputs
+ * and seed goes to the result file; seconds, and what is made of them, to the screen and the sidecar.
+ */
+#include "command.h"
+#include "compare.h"
+#include "results.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { REFERENCE_OFFSET = 1 << 23, PLAIN_RUNS = 5 };
+
+static const char *const all_names[] = {"pathwise", "st",         "gumbel", "score",
+                                        "spa",      "spa_replay", "fd"};
+
+/* One block of replicates, by one group of ranks. */
+typedef struct block {
+  session *s;
+  compare_card *card;
+  const estimate *e, *coarse; /* coarse: the reference's step 2h, else NULL */
+  int64_t first, n_replicate; /* first: replicate of task 0 of this round */
+  int64_t offset;
+  int size;
+  trajectory *y; /* [size]; and one more for coarse */
+} block;
+
+static PetscErrorCode run_block(void *context, int64_t k, double result[])
+{
+  block *b = context;
+  const size_t cells = trajectory_cells(&b->y[0], 0), P = (size_t)b->y[0].width;
+  const int64_t from = b->first + k * b->size;
+  const int n = (int)PetscMin(b->size, b->n_replicate - from);
+  double theta[MODEL_MAX_PARAMETERS];
+  rng_key key = b->s->key;
+
+  PetscFunctionBegin;
+  if (n <= 0) PetscFunctionReturn(PETSC_SUCCESS);
+  key.replicate = (uint32_t)(b->offset + from);
+  for (int p = 0; p < b->s->m->n_parameter; p++) theta[p] = b->s->m->parameter[p].value;
+  PetscCall(estimate_runs(b->e, b->s->s, theta, key, n, b->y));
+  if (b->coarse) PetscCall(estimate_run(b->coarse, b->s->s, theta, key, &b->y[b->size]));
+  for (int r = 0; r < n; r++) {
+    double *row = result + (size_t)r * cells * (1 + P);
+
+    PetscCall(PetscArraycpy(row, b->y[r].set[0].val, cells));
+    for (size_t c = 0; P && c < cells * P; c++) {
+      row[cells + c] = b->y[r].set[0].der[c];
+      if (b->coarse) row[cells + c] = (4 * row[cells + c] - b->y[b->size].set[0].der[c]) / 3;
+    }
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode run_rounds(block *b, double *result, size_t row)
+{
+  const int n_group = b->s->groups->n_group;
+
+  PetscFunctionBegin;
+  for (b->first = 0; b->first < b->n_replicate; b->first += (int64_t)n_group * b->size) {
+    const int64_t here = PetscMin((int64_t)n_group * b->size, b->n_replicate - b->first);
+
+    PetscCall(
+      ensemble_map(b->s->groups, n_group, (PetscInt)(row * (size_t)b->size), run_block, b, result));
+    for (int64_t r = 0; r < here; r++)
+      compare_card_add(b->card, b->first + r + 1, result + (size_t)r * row);
+    PetscCall(progress_update(b->s->p, b->first + here, b->s->s->agent_steps * n_group));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* All replicates of one estimator into its card. */
+static PetscErrorCode fill_card(session *s, const estimate *e, const estimate *coarse, int64_t n,
+                                int64_t offset, compare_card *card)
+{
+  block b = {.s = s, .card = card, .e = e, .coarse = coarse, .n_replicate = n, .offset = offset};
+  const size_t cells = (size_t)s->m->n_observable * (size_t)(s->m->n_step + 1);
+  const int width = e->type == ESTIMATE_NONE ? 0 : e->n_free;
+  const size_t row = cells * (size_t)(1 + width);
+  double *result, start;
+
+  PetscFunctionBegin;
+  b.size = estimate_block(e, s->s, n);
+  PetscCall(compare_card_create(cells, width, card));
+  PetscCall(PetscCalloc1(b.size + 1, &b.y));
+  for (int r = 0; r <= b.size; r++) PetscCall(simulate_trajectory_create(s->s, width, &b.y[r]));
+  PetscCall(PetscMalloc1(row * (size_t)b.size * (size_t)s->groups->n_group, &result));
+  start = MPI_Wtime();
+  PetscCall(run_rounds(&b, result, row));
+  card->n = n;
+  card->seconds = (MPI_Wtime() - start) * s->groups->n_group / (double)n;
+  PetscCallMPI(MPI_Bcast(&card->seconds, 1, MPI_DOUBLE, 0, s->comm));
+  PetscCall(PetscFree(result));
+  for (int r = 0; r <= b.size; r++) PetscCall(simulate_trajectory_destroy(&b.y[r]));
+  PetscCall(PetscFree(b.y));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Replicates of an estimator: -runs name:count, else -replicates. */
+static PetscErrorCode runs_of(options *o, const char name[], int64_t *n)
+{
+  int n_word;
+  const char *const *word = options_list(o, "runs", &n_word);
+  const size_t length = strlen(name);
+
+  PetscFunctionBegin;
+  *n = options_int(o, "replicates");
+  for (int i = 0; i < n_word; i++)
+    if (!strncmp(word[i], name, length) && word[i][length] == ':')
+      *n = strtoll(word[i] + length + 1, NULL, 10);
+  if (*n < 2 || *n >= REFERENCE_OFFSET)
+    PetscCall(options_mistake(o, options_where(o, "replicates"), "replicates",
+                              "%lld runs of %s: compare needs 2 to %d", (long long)*n, name,
+                              REFERENCE_OFFSET - 1));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The estimators asked for, or all that the model serves without bias by a stop of hazards. */
+static PetscErrorCode choose(session *s, compare *c)
+{
+  int n_word;
+  const char *const *word = options_list(s->o, "estimators", &n_word);
+  const int n = n_word ? n_word : (int)(sizeof all_names / sizeof *all_names);
+  char why[256];
+
+  PetscFunctionBegin;
+  for (int i = 0; i < n && c->n < COMPARE_MAX; i++) {
+    const char *name = n_word ? word[i] : all_names[i];
+    const bool is_biased = !strcmp(name, "pathwise") && !s->m->is_continuous &&
+                           !options_bool(s->o, "pathwise_accept_bias");
+    bool is_served = estimate_is_served(s->m, name, sizeof why, why);
+
+    if (!n_word && !strcmp(name, "spa_replay") && s->m->estimators & MODEL_SPARSE) continue;
+    if (is_served && is_biased) {
+      is_served = false;
+      snprintf(why, sizeof why, "%s", s->m->discontinuity);
+    }
+    if (!is_served) {
+      if (n_word && !options_bool(s->o, "quiet"))
+        PetscCall(PetscPrintf(s->comm, "%s refused: %s\n", name, why));
+      continue;
+    }
+    snprintf(c->card[c->n].name, sizeof c->card[c->n].name, "%s", name);
+    PetscCall(estimate_create_as(s->o, s->m, s->n_extra, s->extra, name, &c->e[c->n]));
+    PetscCall(runs_of(s->o, name, &c->card[c->n].n));
+    c->n++;
+  }
+  if (!c->n)
+    PetscCall(options_mistake(s->o, options_where(s->o, "estimators"), "estimators",
+                              "none of them can run on this model"));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode choose_reference(session *s, compare *c)
+{
+  PetscFunctionBegin;
+  if (!strcmp(options_text(s->o, "reference"), "exact"))
+    PetscCall(options_mistake(s->o, options_where(s->o, "reference"), "reference",
+                              "model %s offers no exact derivatives (use fd)", s->m->type));
+  for (int i = 0; i < 2; i++) {
+    PetscCall(estimate_create_as(s->o, s->m, s->n_extra, s->extra, "fd", &c->twin[i]));
+    c->twin[i].fd_step = options_real(s->o, "reference_step") * (i + 1);
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode run_all(session *s, compare *c)
+{
+  double theta[MODEL_MAX_PARAMETERS];
+  estimate plain = c->twin[0];
+
+  PetscFunctionBegin;
+  for (int p = 0; p < s->m->n_parameter; p++) theta[p] = s->m->parameter[p].value;
+  estimate_plain(s->o, s->m, &plain);
+  PetscCall(progress_phase(s->p, "plain", "run", PLAIN_RUNS));
+  PetscCall(fill_card(s, &plain, NULL, PLAIN_RUNS, 0, &c->plain));
+  PetscCall(compare_card_destroy(&c->plain));
+  PetscCall(fill_card(s, &plain, NULL, PLAIN_RUNS, 0, &c->plain));
+  c->plain_seconds = c->plain.seconds;
+  PetscCall(progress_phase(s->p, "reference", "run", options_int(s->o, "reference_replicates")));
+  PetscCall(fill_card(s, &c->twin[0], &c->twin[1], options_int(s->o, "reference_replicates"),
+                      REFERENCE_OFFSET, &c->reference));
+  for (int i = 0; i < c->n; i++) {
+    PetscCall(estimate_warn(&c->e[i], s->m, s->comm));
+    PetscCall(estimate_prepare(&c->e[i], s->s, theta, s->key));
+    estimate_describe(&c->e[i], sizeof c->card[i].form, c->card[i].form);
+    PetscCall(progress_phase(s->p, c->card[i].name, "run", c->card[i].n));
+    PetscCall(fill_card(s, &c->e[i], NULL, c->card[i].n, 0, &c->card[i]));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* ---- the file ---- */
+
+static PetscErrorCode put(const session *s, const compare *c, h5_file *f, const char name[],
+                          const char text[], int which)
+{
+  const int64_t n_time = s->m->n_step + 1, O = s->m->n_observable, P = c->twin[0].n_free;
+  const int64_t n = which < 2 ? c->n : 1, cells = O * n_time * P;
+  h5_field field = {
+    .name = name, .description = text, .units = "as the observable per unit of the parameter"};
+  double *all;
+
+  PetscFunctionBegin;
+  field.rank = which < 2 ? 4 : 3;
+  for (int d = 0, at = 0; d < 4; d++) {
+    const int64_t dims[] = {n, O, n_time, P};
+
+    if (d || which < 2) field.dims[at++] = dims[d];
+  }
+  PetscCall(PetscMalloc1(n * cells, &all));
+  for (int64_t i = 0; i < n; i++) {
+    const compare_card *card = which < 2 ? &c->card[i] : &c->reference;
+
+    for (int64_t k = 0; k < cells; k++)
+      all[i * cells + k] = which % 2 ? compare_card_sd(card, (size_t)k) : card->mean[k];
+  }
+  PetscCall(command_write_real(f, &field, all));
+  PetscCall(PetscFree(all));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode write(session *s, const compare *c)
+{
+  const char *names[MODEL_MAX_PARAMETERS];
+  double value[MODEL_MAX_PARAMETERS], *time;
+  const h5_field t = {.name = "/compare/time",
+                      .rank = 1,
+                      .dims = {s->m->n_step + 1},
+                      .units = s->m->has_calendar ? "day" : "step",
+                      .description = "end of each step"};
+  h5_file *f;
+
+  PetscFunctionBegin;
+  PetscCall(h5_create(s->comm, s->output, "results", &f));
+  for (int p = 0; p < s->m->n_parameter; p++) value[p] = s->m->parameter[p].value;
+  PetscCall(command_write_parameters(f, s->m, c->twin[0].n_free, c->twin[0].free, value));
+  for (int i = 0; i < c->n; i++) names[i] = c->card[i].form;
+  PetscCall(command_write_texts(f, "/compare/estimator", c->n, 256, names,
+                                "estimators, with form and clock", NULL));
+  for (int i = 0; i < s->m->n_observable; i++) names[i] = s->m->observable[i].name;
+  PetscCall(
+    command_write_names(f, "/compare/observable", s->m->n_observable, names, "observables"));
+  for (int j = 0; j < c->twin[0].n_free; j++) names[j] = s->m->parameter[c->twin[0].free[j]].name;
+  PetscCall(
+    command_write_names(f, "/compare/parameter", c->twin[0].n_free, names, "free parameters"));
+  PetscCall(PetscMalloc1(s->m->n_step + 1, &time));
+  for (PetscInt n = 0; n <= s->m->n_step; n++) time[n] = (double)n * s->m->dt;
+  PetscCall(command_write_real(f, &t, time));
+  PetscCall(PetscFree(time));
+  PetscCall(put(s, c, f, "/compare/estimate", "mean of the runs", 0));
+  PetscCall(put(s, c, f, "/compare/sd", "standard deviation of a run", 1));
+  PetscCall(put(s, c, f, "/compare/reference", "extrapolated central differences", 2));
+  PetscCall(
+    put(s, c, f, "/compare/reference_sd", "standard deviation of a run of the reference", 3));
+  PetscCall(command_write_provenance(f, s->comm, s->o));
+  PetscCall(h5_commit(&f));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode run(session *s)
+{
+  compare *c;
+  PetscErrorCode code;
+
+  PetscFunctionBegin;
+  PetscCall(PetscNew(&c));
+  PetscCall(session_check_loss(s));
+  PetscCall(choose(s, c));
+  PetscCall(choose_reference(s, c));
+  PetscCall(compare_choose_entries(s, c));
+  PetscCall(session_check(s));
+  PetscCall(session_load(s, 0, NULL, true));
+  code = run_all(s, c);
+  if (!code && !options_bool(s->o, "quiet")) code = compare_print(s, c);
+  if (!code) code = write(s, c);
+  PetscCall(code);
+  for (int i = 0; i < c->n; i++) {
+    PetscCall(estimate_destroy(&c->e[i]));
+    PetscCall(compare_card_destroy(&c->card[i]));
+  }
+  PetscCall(compare_card_destroy(&c->plain));
+  PetscCall(compare_card_destroy(&c->reference));
+  PetscCall(PetscFree(c));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode cmd_compare(MPI_Comm comm, options *o)
+{
+  session *s = NULL;
+  PetscErrorCode code;
+
+  PetscFunctionBegin;
+  code = session_begin(comm, o, &s);
+  if (!code) code = run(s);
+  PetscCall(session_close(&s, code));
+  PetscCall(code);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -1,0 +1,50 @@
+/*
+ * compare.h - what compare knows of each estimator, and how it says so
+ */
+#ifndef COMPARE_H
+#define COMPARE_H
+
+#include "session.h"
+
+enum { COMPARE_MAX = 8, COMPARE_MAX_TIMES = 32 };
+
+/* Mean and squares of the runs of one estimator: cells are observable, time; then parameters. */
+typedef struct compare_card {
+  char name[32], form[256];
+  size_t n_cell;
+  int n_free;
+  int64_t n;
+  double *mean, *square; /* [n_cell][n_free] owned */
+  double *value;         /* [n_cell] mean of the observables; owned */
+  double seconds;        /* a run; a function of the machine */
+} compare_card;
+
+typedef struct compare {
+  int n;
+  estimate e[COMPARE_MAX];
+  compare_card card[COMPARE_MAX];
+  estimate twin[2]; /* the reference's: h and 2h */
+  compare_card plain, reference;
+  double plain_seconds;
+  /* what the table shows */
+  int n_observable, observable[MODEL_MAX_OBSERVABLES];
+  int n_time;
+  PetscInt time[COMPARE_MAX_TIMES]; /* steps */
+} compare;
+
+PetscErrorCode compare_card_create(size_t n_cell, int n_free, compare_card *card);
+PetscErrorCode compare_card_destroy(compare_card *card);
+
+/* compare_card_add - the n-th run, n from 1: [n_cell] observables, then [n_cell][n_free] */
+void compare_card_add(compare_card *card, int64_t n, const double *run);
+
+/* compare_card_sd - of a run, for an entry of the Jacobian */
+double compare_card_sd(const compare_card *card, size_t entry);
+
+/* compare_choose_entries - -observables and -times; notes mistakes */
+PetscErrorCode compare_choose_entries(session *s, compare *c);
+
+/* compare_print - the table and the verdicts.  Collective. */
+PetscErrorCode compare_print(session *s, const compare *c);
+
+#endif

@@ -109,7 +109,8 @@ static void cut(const model *m, dual *x)
     x->d[j] = PetscMax(PetscMin(x->d[j], m->tangent_limit), -m->tangent_limit);
 }
 
-static dual neighbours(const life *l, PetscInt i)
+/* Living neighbours: totals of the edges less the cell's own share. */
+static dual neighbours(const life *l, PetscInt i, int width)
 {
   const world_kind *kind = &l->w->kind[0];
   dual n = dual_const(0);
@@ -118,43 +119,74 @@ static dual neighbours(const life *l, PetscInt i)
     const int32_t s = kind->site[(size_t)i * (size_t)kind->n_slot + (size_t)c];
 
     if (s < 0) break;
-    n = dual_add(n, dual_sub(dual_vec_get(l->sum, s), dual_vec_get(l->alive, i)));
+    n.v += l->sum->val[s] - l->alive->val[i];
+    for (int j = 0; j < width; j++)
+      n.d[j] += l->sum->der[s * width + j] - l->alive->der[i * width + j];
   }
   return n;
+}
+
+/* Sums of living cells at the edges, in the order of cells. */
+static void add_up(life *l, int width)
+{
+  const world_kind *kind = &l->w->kind[0];
+  double *val = l->sum->val, *der = l->sum->der;
+
+  for (PetscInt i = 0; l->w->n_kind && i < l->w->n; i++)
+    for (int c = 0; c < kind->n_slot; c++) {
+      const int32_t s = kind->site[(size_t)i * (size_t)kind->n_slot + (size_t)c];
+
+      if (s < 0) break;
+      val[s] += l->alive->val[i];
+      for (int j = 0; j < width; j++) der[s * width + j] += l->alive->der[i * width + j];
+    }
+}
+
+/* Whole states without tangents. */
+static void step_plain(model *m, life *l, PetscInt i, sample_id id)
+{
+  const bool is_alive = l->alive->val[i] == 1;
+  const dual p = entry(l, is_alive, (int)neighbours(l, i, 0).v);
+
+  if (sample_bernoulli(m->sampler, p, id).v == 0) return;
+  l->alive->val[i] = !is_alive;
+  model_record_add(l->record, 0, i, (PetscInt)id.step + 1, is_alive ? -1 : 1, NULL);
+}
+
+static void step_relaxed(model *m, life *l, PetscInt i, sample_id id)
+{
+  const dual x = dual_vec_get(l->alive, i);
+  const dual p = flip(l, x, neighbours(l, i, (int)l->sum->width));
+  /* x + (1 - 2 x) flipped */
+  const dual change = dual_mul(dual_shift(dual_scale(x, -2), 1),
+                               sample_bernoulli(m->sampler, p, id));
+  dual next = dual_add(x, change);
+
+  model_record_add(l->record, 0, i, (PetscInt)id.step + 1, change.v, change.d);
+  cut(m, &next);
+  dual_vec_set(l->alive, i, next);
 }
 
 static PetscErrorCode step(model *m, PetscInt n)
 {
   life *l = m->data;
   const world *w = l->w;
+  const bool is_relaxed = m->sampler->type == SAMPLE_ST || m->sampler->type == SAMPLE_GUMBEL;
+  const int width = is_relaxed ? (int)l->sum->width : 0;
 
   PetscFunctionBegin;
   PetscCall(dual_vec_zero(l->sum));
-  for (int k = 0; k < w->n_kind; k++)
-    for (PetscInt at = 0; at < w->n * w->kind[k].n_slot; at++) {
-      const int32_t s = w->kind[k].site[at];
-
-      if (s >= 0)
-        dual_vec_set(
-          l->sum, s,
-          dual_add(dual_vec_get(l->sum, s), dual_vec_get(l->alive, at / w->kind[k].n_slot)));
-    }
-  PetscCall(world_exchange(l->w, (int)l->sum->width, l->sum->val, l->sum->der));
+  add_up(l, width);
+  PetscCall(world_exchange(l->w, width, l->sum->val, width ? l->sum->der : NULL));
   for (PetscInt a = 0; a < w->n_local_area; a++) {
     sample_lane(m->sampler, (int)a);
     for (PetscInt i = w->local_area_ptr[a]; i < w->local_area_ptr[a + 1]; i++) {
       const sample_id id = {.agent = w->gid[i], .purpose = RNG_MOVE, .step = (uint32_t)n};
-      const dual x = dual_vec_get(l->alive, i);
-      const dual p = flip(l, x, neighbours(l, i));
-      /* x + (1 - 2 x) flipped */
-      const dual change = dual_mul(dual_shift(dual_scale(x, -2), 1),
-                                   sample_bernoulli(m->sampler, p, id));
-      dual next;
 
-      model_record_add(l->record, 0, i, n + 1, change.v, change.d);
-      next = dual_add(x, change);
-      cut(m, &next);
-      dual_vec_set(l->alive, i, next);
+      if (is_relaxed)
+        step_relaxed(m, l, i, id);
+      else
+        step_plain(m, l, i, id);
     }
   }
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -64,6 +64,19 @@ static void cut(const model *m, dual *x)
     x->d[j] = PetscMax(PetscMin(x->d[j], m->tangent_limit), -m->tangent_limit);
 }
 
+/* Probability of infection by n infectious neighbours. */
+static dual chance_of(const sir_graph *g, dual n)
+{
+  const dual hazard = g->is_hazard ? g->beta : dual_neg(dual_log1p(dual_neg(g->beta)));
+
+  return dual_neg(dual_expm1(dual_neg(dual_mul(hazard, n))));
+}
+
+dual sir_graph_chance(const sir_graph *g, double n)
+{
+  return n < g->n_chance ? g->chance[(int)n] : chance_of(g, dual_const(n));
+}
+
 static PetscErrorCode begin(model *m, const dual theta[], int width, rng_key key,
                             model_record *record)
 {
@@ -84,7 +97,7 @@ static PetscErrorCode begin(model *m, const dual theta[], int width, rng_key key
   g->beta = theta[SIR_BETA];
   g->gamma = theta[SIR_GAMMA];
   g->n_chance = PetscMin(g->n_column + 1, SIR_TABLE);
-  for (int k = 0; k < g->n_chance; k++) g->chance[k] = sir_graph_chance(g, dual_const(k));
+  for (int k = 0; k < g->n_chance; k++) g->chance[k] = chance_of(g, dual_const(k));
   g->width = width;
   g->record = record;
   for (PetscInt a = 0; a < w->n_local_area; a++) {
@@ -100,14 +113,6 @@ static PetscErrorCode begin(model *m, const dual theta[], int width, rng_key key
   }
   if (m->sparse) PetscCall(sir_graph_begin_sparse(m));
   PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* Probability of infection by n infectious neighbours. */
-dual sir_graph_chance(const sir_graph *g, dual n)
-{
-  const dual hazard = g->is_hazard ? g->beta : dual_neg(dual_log1p(dual_neg(g->beta)));
-
-  return dual_neg(dual_expm1(dual_neg(dual_mul(hazard, n))));
 }
 
 static dual clip(dual x, double low, double high)
@@ -143,7 +148,7 @@ static PetscErrorCode press(sir_graph *g, bool is_relaxed_run)
 }
 
 /* Infectious neighbours: totals of the venues less the agent's own share. */
-dual sir_graph_neighbours(const sir_graph *g, PetscInt i, bool is_relaxed_run)
+static dual neighbours(const sir_graph *g, PetscInt i)
 {
   dual n = dual_const(0);
 
@@ -152,7 +157,7 @@ dual sir_graph_neighbours(const sir_graph *g, PetscInt i, bool is_relaxed_run)
 
     if (s < 0) break;
     n.v += g->pressure->val[s] - g->i->val[i];
-    for (int j = 0; is_relaxed_run && j < g->width; j++)
+    for (int j = 0; j < g->width; j++)
       n.d[j] += g->pressure->der[(size_t)s * (size_t)g->width + (size_t)j] -
                 g->i->der[(size_t)i * (size_t)g->width + (size_t)j];
   }
@@ -177,16 +182,16 @@ double sir_graph_count(const sir_graph *g, PetscInt i)
 static void step_relaxed(model *m, sir_graph *g, PetscInt i, PetscInt step)
 {
   sample_id id = {.agent = g->w->gid[i], .purpose = RNG_INFECTION, .step = (uint32_t)step};
-  dual s = dual_vec_get(g->s, i), x = dual_vec_get(g->i, i), n = sir_graph_neighbours(g, i, true),
-       infected, recovered;
+  dual s = dual_vec_get(g->s, i), x = dual_vec_get(g->i, i), n = neighbours(g, i), infected,
+       recovered;
 
   if (g->is_s_inside) {
-    infected = sample_bernoulli(
-      m->sampler, clip(sir_graph_chance(g, clip(dual_mul(s, n), 0, 5)), 1e-10, 1), id);
+    infected = sample_bernoulli(m->sampler,
+                                clip(chance_of(g, clip(dual_mul(s, n), 0, 5)), 1e-10, 1), id);
     id.purpose = RNG_RECOVERY;
     recovered = sample_bernoulli(m->sampler, clip(dual_mul(g->gamma, x), 1e-10, 1), id);
   } else {
-    infected = dual_mul(s, sample_bernoulli(m->sampler, sir_graph_chance(g, n), id));
+    infected = dual_mul(s, sample_bernoulli(m->sampler, chance_of(g, n), id));
     id.purpose = RNG_RECOVERY;
     recovered = dual_mul(x, sample_bernoulli(m->sampler, g->gamma, id));
   }
@@ -214,12 +219,7 @@ static void step_plain(model *m, sir_graph *g, PetscInt i, PetscInt step)
     double n = sir_graph_count(g, i);
 
     if (g->is_s_inside) n = PetscMin(n, 5);
-    if (n == 0) return;
-    if (n < g->n_chance) {
-      if (sample_bernoulli(m->sampler, g->chance[(int)n], id).v == 0) return;
-    } else {
-      if (sample_bernoulli(m->sampler, sir_graph_chance(g, dual_const(n)), id).v == 0) return;
-    }
+    if (n == 0 || sample_bernoulli(m->sampler, sir_graph_chance(g, n), id).v == 0) return;
     g->s->val[i] = 0;
     g->i->val[i] = 1;
     model_record_add(g->record, SIR_INFECTION, i, step + 1, 1, NULL);

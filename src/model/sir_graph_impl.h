@@ -32,14 +32,11 @@ typedef struct sir_graph {
   double unit;                             /* hazard from one infectious neighbour */
 } sir_graph;
 
-/* sir_graph_neighbours - infectious neighbours: totals of the venues less the agent's own share */
-dual sir_graph_neighbours(const sir_graph *g, PetscInt i, bool is_relaxed);
-
-/* sir_graph_count - the same number without tangents, where states are whole */
+/* sir_graph_count - infectious neighbours of agent i where states are whole */
 double sir_graph_count(const sir_graph *g, PetscInt i);
 
-/* sir_graph_chance - probability of infection by n infectious neighbours */
-dual sir_graph_chance(const sir_graph *g, dual n);
+/* sir_graph_chance - probability of infection by a whole number of infectious neighbours */
+dual sir_graph_chance(const sir_graph *g, double n);
 
 /* Runs that open perturbed worlds (sir_graph_sparse.c). */
 PetscErrorCode sir_graph_begin_sparse(model *m);

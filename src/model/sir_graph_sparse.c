@@ -54,7 +54,7 @@ static void gradient(const void *context, PetscInt i, double row[])
   const model *m = context;
   const sir_graph *g = m->data;
   const int beta = column_of(m->sparse, SIR_BETA);
-  const double n = sir_graph_neighbours(g, i, false).v;
+  const double n = sir_graph_count(g, i);
 
   for (int j = 0; j < m->sparse->n_free; j++) row[j] = 0;
   if (beta >= 0) row[beta] = g->is_hazard ? n : n / (1 - g->beta.v);
@@ -150,10 +150,10 @@ static PetscErrorCode visit(model *m, PetscInt lane, PetscInt i, PetscInt step, 
     g->life[i].to = (double)step;
     model_record_add(g->record, SIR_RECOVERY, i, step + 1, 1, NULL);
   } else if (g->s->val[i] == 1) {
-    const dual n = sir_graph_neighbours(g, i, false);
+    const double n = sir_graph_count(g, i);
 
-    if (n.v == 0) PetscFunctionReturn(PETSC_SUCCESS);
-    lambda = g->unit * n.v;
+    if (n == 0) PetscFunctionReturn(PETSC_SUCCESS);
+    lambda = g->unit * n;
     u = rng_uniform(g->key, RNG_INFECTION, g->w->gid[i], (uint32_t)step, 0);
     if (u >= sir_graph_chance(g, n).v) {
       perturb_expose(g->worlds, lane, i, lambda, 1);

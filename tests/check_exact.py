@@ -113,3 +113,12 @@ for name in ("st", "gumbel"):
     _, mean, error = run(edges, name, [])
     z = (mean[-1, 1] - truth[-1, 1]) / error[-1, 1]
     say(abs(z).max() > 10, f"{name} is biased on the complete graph", f"z {z.round(1)}")
+
+# A window of H steps: a walk's tangents under st are 2 a step, so d x_t / d p is exactly 2 min(t, H).
+for horizon in (1, 3, 7, 50):
+    out = os.path.join(TMP, "walk.h5")
+    subprocess.run([GRADUS, "sensitivity", "-model", "random_walk", "-steps", "20", "-estimator", "st", "-gradient_horizon",
+                    str(horizon), "-keep", "mean", "-output", out, "-overwrite", "-quiet", "-progress", "none"], check=True)
+    with h5py.File(out) as f:
+        slope = f["sensitivity/x"][:, 0]
+    say(np.array_equal(slope, 2 * np.minimum(np.arange(21), horizon)), f"gradient_horizon {horizon} is a sliding window")

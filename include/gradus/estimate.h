@@ -61,6 +61,9 @@ typedef struct estimate {
  * Names: those of -estimator but auto, and spa_replay.  Not collective. */
 bool estimate_is_served(const model *m, const char name[], size_t size, char why[]);
 
+/* estimate_help - a line for each estimator.  Collective on comm. */
+PetscErrorCode estimate_help(MPI_Comm comm);
+
 /* estimate_create - read -estimator, -clock, -free and the estimators' own options; note mistakes
  *
  * In      n_extra, extra  names in -free that are not the model's (a loss's parameters); skipped

@@ -2,6 +2,7 @@
  * command.c - the table of commands, and dispatch
  */
 #include "command.h"
+#include "gradus/estimate.h"
 
 #include <string.h>
 
@@ -40,6 +41,8 @@ static PetscErrorCode help(MPI_Comm comm, const options *o, const command *c)
   PetscFunctionBegin;
   PetscCall(PetscPrintf(comm, "gradus %s: %s\n\n", c->name, c->summary));
   PetscCall(options_help(o, c->name));
+  if (!strcmp(c->name, "sensitivity") || !strcmp(c->name, "compare"))
+    PetscCall(estimate_help(comm));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

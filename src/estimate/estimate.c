@@ -52,6 +52,25 @@ bool estimate_is_served(const model *m, const char name[], size_t size, char why
   return false;
 }
 
+PetscErrorCode estimate_help(MPI_Comm comm)
+{
+  static const char *const line[] = {
+    "pathwise    exact duals through thresholds; one run; continuous models only",
+    "st          straight-through; one dual run; biased in epidemics, wrong sign with S inside",
+    "gumbel      Gumbel-Softmax; one dual run; biased, less so at low temperature, at more "
+    "variance",
+    "score       likelihood ratio with a leave-one-out baseline; unbiased, noisy; about one run",
+    "spa         perturbed worlds; unbiased; cost does not grow with the number of parameters",
+    "fd          central differences, common random numbers; bias of order h^2; 2P + 1 runs",
+    "auto        the cheapest without bias: pathwise, else spa, else fd; says which and why"};
+
+  PetscFunctionBegin;
+  PetscCall(PetscPrintf(comm, "\nestimators (src/sample/README.md has what was measured):\n"));
+  for (size_t i = 0; i < sizeof line / sizeof *line; i++)
+    PetscCall(PetscPrintf(comm, "  %s\n", line[i]));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* ---- clocks ---- */
 
 static PetscErrorCode choose_clock(options *o, const model *m, estimate *e)

@@ -1,4 +1,4 @@
-/* test_models.c - random_walk, game_of_life and sir_graph against what is computed here   ranks: 1 2 3
+/* test_models.c - random_walk, game_of_life, sir_graph and sir_ode by other means       ranks: 1 2 3
  *
  * Laws by recursion or enumeration of all states, tangents of st and gumbel by hand for one step, and
  * the same bits on one rank and on all.  sir_graph's law and unbiased derivatives are those of
@@ -410,6 +410,85 @@ START_TEST(bits_do_not_know_the_ranks)
 }
 END_TEST
 
+/* ---- sir_ode ---- */
+
+static void open_words(bench *b, const char words[])
+{
+  static char copy[512];
+  const char *more[MAX_ARGS] = {NULL};
+  int n = 0;
+
+  snprintf(copy, sizeof copy, "%s", words);
+  for (char *w = strtok(copy, " "); w; w = strtok(NULL, " ")) more[n++] = w;
+  open_bench(b, PETSC_COMM_WORLD, more);
+}
+
+/* Few recover at gamma = 1e-12, and then i is logistic: 1/(1 + (1/f - 1) exp(-b N t)). */
+START_TEST(ode_without_recovery_is_logistic)
+{
+  const double f = 0.05, b = 0.0005, rate = -1000 * log(1 - b), drate = 1000 / (1 - b);
+  bench x;
+
+  open_words(&x, "-model sir_ode -graph_nodes 1000 -steps 40 -parameters_gamma 1e-12 "
+                 "-parameters_beta 0.0005 -free initial_fraction,beta");
+  ck_assert_int_eq(x.e.type, ESTIMATE_PATHWISE);
+  run(&x, 0);
+  for (int n = 0; n <= 40; n++) {
+    const double e = exp(-rate * n), i = 1 / (1 + (1 / f - 1) * e);
+
+    ck_assert_double_eq_tol(value(&x, "infected", n), 1000 * i, 1e-7);
+    ck_assert_double_eq_tol(slope(&x, "infected", n, INITIAL), 1000 * i * i * e / (f * f), 1e-6);
+    ck_assert_double_eq_tol(slope(&x, "infected", n, BETA),
+                            1000 * i * i * (1 / f - 1) * e * n * drate, 1e-6 * drate);
+  }
+  close_bench(&x);
+}
+END_TEST
+
+/* The map by hand, both rules; pathwise against central differences, relative step 1e-4, both kinds
+ * of time: their error is some 1e-7 of the largest slope. */
+START_TEST(ode_steps_and_slopes)
+{
+  for (int k = 0; k < 4; k++) {
+    char words[256];
+    double s = 950, i = 50, r = 0, largest[3] = {0};
+    const double b = k & 2 ? 0.0005 : -log(1 - 0.0005);
+    trajectory exact;
+    bench x;
+
+    snprintf(words, sizeof words,
+             "-model sir_ode -ode %s -rule %s -steps 60 -estimator pathwise -fd_step 1e-4",
+             k & 1 ? "stepwise" : "continuous", k & 2 ? "hazard" : "contact");
+    open_words(&x, words);
+    run(&x, 0);
+    for (int n = 0; n <= 60 && k & 1; n++) {
+      const double hit = s * (1 - exp(-b * i)), well = 0.05 * i;
+
+      ck_assert_double_eq_tol(value(&x, "infected", n), i, 1e-9);
+      ck_assert_double_eq_tol(value(&x, "recovered", n), r, 1e-9);
+      ck_assert_double_eq_tol(value(&x, "infections", n), i + r, 1e-9);
+      s -= hit;
+      i += hit - well;
+      r += well;
+    }
+    exact = x.y;
+    ck_petsc(simulate_trajectory_create(x.s, 3, &x.y));
+    x.e.type = ESTIMATE_FD;
+    run(&x, 0);
+    for (size_t c = 0; c < trajectory_cells(&exact, 0); c++) {
+      ck_assert_double_eq(exact.set[0].val[c], x.y.set[0].val[c]);
+      for (int p = 0; p < 3; p++) largest[p] = fmax(largest[p], fabs(exact.set[0].der[c * 3 + p]));
+    }
+    for (size_t c = 0; c < trajectory_cells(&exact, 0); c++)
+      for (int p = 0; p < 3; p++)
+        ck_assert_double_eq_tol(exact.set[0].der[c * 3 + p], x.y.set[0].der[c * 3 + p],
+                                1e-6 * largest[p]);
+    ck_petsc(simulate_trajectory_destroy(&exact));
+    close_bench(&x);
+  }
+}
+END_TEST
+
 Suite *suite(void)
 {
   Suite *s = suite_create("models");
@@ -424,6 +503,8 @@ Suite *suite(void)
   tcase_add_test(t, straight_through_on_a_pair_by_hand);
   tcase_add_test(t, gumbel_on_a_pair_by_hand);
   tcase_add_test(t, bits_do_not_know_the_ranks);
+  tcase_add_test(t, ode_without_recovery_is_logistic);
+  tcase_add_test(t, ode_steps_and_slopes);
   suite_add_tcase(s, t);
   return s;
 }

@@ -8,6 +8,7 @@
 
 PetscErrorCode model_create_epidemic(model *m, options *o, const world_names *names);
 PetscErrorCode model_create_sir_graph(model *m, options *o, const world_names *names);
+PetscErrorCode model_create_sir_ode(model *m, options *o, const world_names *names);
 PetscErrorCode model_create_random_walk(model *m, options *o, const world_names *names);
 PetscErrorCode model_create_game_of_life(model *m, options *o, const world_names *names);
 
@@ -38,6 +39,7 @@ static PetscErrorCode register_all(void)
   if (n_registered) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(model_register("epidemic", model_create_epidemic));
   PetscCall(model_register("sir_graph", model_create_sir_graph));
+  PetscCall(model_register("sir_ode", model_create_sir_ode));
   PetscCall(model_register("random_walk", model_create_random_walk));
   PetscCall(model_register("game_of_life", model_create_game_of_life));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -143,7 +145,7 @@ PetscErrorCode model_source(const options *o, size_t size, char source[])
              (long long)options_int(o, "graph_seed"));
   else if (!strcmp(type, "game_of_life"))
     snprintf(source, size, "graph:grid:%lld:%lld", side, side);
-  else if (!strcmp(type, "random_walk"))
+  else if (!strcmp(type, "random_walk") || !strcmp(type, "sir_ode"))
     snprintf(source, size, "graph:point");
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -33,7 +33,7 @@ enum {
 const option options_table[] = {
   /* what is run */
   {.name = "model", .type = OPTIONS_WORD, .commands = RUN, .flags = OPTIONS_ANSWER,
-   .words = "epidemic|sir_graph|random_walk|game_of_life", .initial = "epidemic",
+   .words = "epidemic|sir_graph|sir_ode|random_walk|game_of_life", .initial = "epidemic",
    .help = "the model"},
   {.name = "world", .type = OPTIONS_PATH, .commands = WORLD,
    .flags = OPTIONS_SYNTHETIC | OPTIONS_ANSWER,

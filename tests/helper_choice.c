@@ -24,7 +24,6 @@ const choice choice_all[CHOICE_COUNT] = {
   {BINOMIAL, .p = 0.3, .n = 1},
   {BINOMIAL, .p = 0.25, .n = 4},
   {BINOMIAL, .p = 0.7, .n = 4},
-  {CATEGORICAL, .n = 4, .category = {0.25, 0.25, 0.25, 0.25}},
 };
 
 /* ---- a choice's law and its draw ---- */

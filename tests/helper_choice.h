@@ -12,7 +12,7 @@
 #define CHOICE_LENGTH 0.7 /* of a step, for hazards */
 #define CHOICE_SIGMAS 4.5 /* |z| above this fails a right sampler with probability 7e-6 */
 
-enum { CHOICE_DIRECTIONS = 3, CHOICE_CATEGORIES = 5, CHOICE_COUNT = 16 };
+enum { CHOICE_DIRECTIONS = 3, CHOICE_CATEGORIES = 5, CHOICE_COUNT = 15 };
 
 typedef struct choice {
   enum { BERNOULLI, HAZARD, CATEGORICAL, GEOMETRIC, POISSON, BINOMIAL } kind;

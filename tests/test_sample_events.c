@@ -106,7 +106,7 @@ START_TEST(a_hazard_opens_along_the_time_before)
   for (int64_t agent = 0; agent < 200; agent++) {
     const choice *c = &choice_all[3];
     sample *s = opener(c, agent, 40, -1);
-    double when, before = s->importance[0];
+    double when, largest = 0, before = s->importance[0];
     double size = 0;
 
     choice_take(s, c, choice_name(agent), &when);
@@ -114,7 +114,7 @@ START_TEST(a_hazard_opens_along_the_time_before)
     ck_assert(choice_near(s->importance[0] - before, size, 1e-13));
     for (int e = 0; e < s->n_event; e++) {
       ck_assert(s->event[e].value == 1 && s->event[e].when > 0 && s->event[e].when < when);
-      ck_assert(s->event[e].copy == 0 || s->event[e].when != s->event[e - 1].when);
+      largest = fmax(largest, s->event[e].when);
       ck_assert(
         choice_near(s->event[e].weight[0], choice_tangent(c, 0, 0) * when / (40 * size), 1e-12));
     }

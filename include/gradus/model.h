@@ -177,6 +177,19 @@ PetscErrorCode model_destroy(model **m);
  * Logically collective. */
 PetscErrorCode model_source(const options *o, size_t size, char source[]);
 
+/* model_add_parameter, model_add_observable - one more, for creators: a free parameter in the open
+ * interval (lower, upper), of which the creator may change what it likes.  Not collective. */
+model_parameter *model_add_parameter(model *m, const char name[], const char units[], double value,
+                                     double lower, double upper, const char description[]);
+void model_add_observable(model *m, const char name[], const char units[], int plus, int minus,
+                          bool is_total, const char description[]);
+
+/* model_cut - keep n tangents of an agent's state within -tangent_limit.  Not collective. */
+void model_cut(const model *m, int n, double tangent[]);
+
+/* model_is_relaxed - does the estimator in force want tangents in the state (st, gumbel)? */
+bool model_is_relaxed(const model *m);
+
 /* model_find_parameter - index by name, or -1.  Not collective. */
 int model_find_parameter(const model *m, const char name[]);
 int model_find_observable(const model *m, const char name[]);

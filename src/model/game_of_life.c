@@ -102,13 +102,6 @@ static dual flip(const life *l, dual alive, dual n)
                   dual_mul(alive, between(l, true, n)));
 }
 
-static void cut(const model *m, dual *x)
-{
-  if (isinf(m->tangent_limit)) return;
-  for (int j = 0; j < DUAL_MAX; j++)
-    x->d[j] = PetscMax(PetscMin(x->d[j], m->tangent_limit), -m->tangent_limit);
-}
-
 /* Living neighbours: totals of the edges less the cell's own share. */
 static dual neighbours(const life *l, PetscInt i, int width)
 {
@@ -163,7 +156,7 @@ static void step_relaxed(model *m, life *l, PetscInt i, sample_id id)
   dual next = dual_add(x, change);
 
   model_record_add(l->record, 0, i, (PetscInt)id.step + 1, change.v, change.d);
-  cut(m, &next);
+  model_cut(m, DUAL_MAX, next.d);
   dual_vec_set(l->alive, i, next);
 }
 
@@ -171,7 +164,7 @@ static PetscErrorCode step(model *m, PetscInt n)
 {
   life *l = m->data;
   const world *w = l->w;
-  const bool is_relaxed = m->sampler->type == SAMPLE_ST || m->sampler->type == SAMPLE_GUMBEL;
+  const bool is_relaxed = model_is_relaxed(m);
   const int width = is_relaxed ? (int)l->sum->width : 0;
 
   PetscFunctionBegin;
@@ -201,18 +194,6 @@ static PetscErrorCode drop_tangents(model *m)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static void add_parameter(model *m, const char name[], double value, const char description[])
-{
-  model_parameter *p = &m->parameter[m->n_parameter++];
-
-  snprintf(p->name, sizeof p->name, "%s", name);
-  snprintf(p->units, sizeof p->units, "1");
-  snprintf(p->description, sizeof p->description, "%s", description);
-  p->value = value;
-  p->upper = 1;
-  p->can_be_free = p->is_discrete = true;
-}
-
 PetscErrorCode model_create_game_of_life(model *m, options *o, const world_names *names)
 {
   static const model_ops ops = {.set_up = set_up,
@@ -228,16 +209,12 @@ PetscErrorCode model_create_game_of_life(model *m, options *o, const world_names
   PetscCall(PetscNew(&l));
   m->ops = &ops;
   m->data = l;
-  add_parameter(m, "theta", 0.1, "probability that a cell does what the rules forbid");
-  add_parameter(m, "p", 0.5, "probability that a cell lives at the start");
+  model_add_parameter(m, "theta", "1", 0.1, 0, 1,
+                      "probability that a cell does what the rules forbid");
+  model_add_parameter(m, "p", "1", 0.5, 0, 1, "probability that a cell lives at the start");
   m->n_flow = 1;
-  m->n_observable = 1;
-  m->observable[0] = (model_observable){.name = "alive",
-                                        .units = "cells",
-                                        .description = "living cells",
-                                        .plus = 0,
-                                        .minus = -1,
-                                        .is_total = true};
+  for (int p = 0; p < m->n_parameter; p++) m->parameter[p].is_discrete = true;
+  model_add_observable(m, "alive", "cells", 0, -1, true, "living cells");
   m->estimators = MODEL_RELAXED | MODEL_SAMPLED;
   PetscFunctionReturn(PETSC_SUCCESS);
 }

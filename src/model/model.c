@@ -45,6 +45,46 @@ static PetscErrorCode register_all(void)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+model_parameter *model_add_parameter(model *m, const char name[], const char units[], double value,
+                                     double lower, double upper, const char description[])
+{
+  model_parameter *p = &m->parameter[m->n_parameter++];
+
+  snprintf(p->name, sizeof p->name, "%s", name);
+  snprintf(p->units, sizeof p->units, "%s", units);
+  snprintf(p->description, sizeof p->description, "%s", description);
+  p->value = value;
+  p->lower = lower;
+  p->upper = upper;
+  p->can_be_free = true;
+  return p;
+}
+
+void model_add_observable(model *m, const char name[], const char units[], int plus, int minus,
+                          bool is_total, const char description[])
+{
+  model_observable *k = &m->observable[m->n_observable++];
+
+  snprintf(k->name, sizeof k->name, "%s", name);
+  snprintf(k->units, sizeof k->units, "%s", units);
+  snprintf(k->description, sizeof k->description, "%s", description);
+  k->plus = plus;
+  k->minus = minus;
+  k->is_total = is_total;
+}
+
+void model_cut(const model *m, int n, double tangent[])
+{
+  if (isinf(m->tangent_limit)) return;
+  for (int j = 0; j < n; j++)
+    tangent[j] = PetscMax(PetscMin(tangent[j], m->tangent_limit), -m->tangent_limit);
+}
+
+bool model_is_relaxed(const model *m)
+{
+  return m->sampler->type == SAMPLE_ST || m->sampler->type == SAMPLE_GUMBEL;
+}
+
 model_transform model_parameter_transform(const model_parameter *p)
 {
   if (isfinite(p->lower)) return isfinite(p->upper) ? MODEL_LOGIT : MODEL_LOG;

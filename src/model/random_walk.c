@@ -66,9 +66,7 @@ static PetscErrorCode step(model *m, PetscInt n)
   change = dual_shift(dual_scale(sample_bernoulli(m->sampler, up, id), 2), -1);
   of_square = dual_mul(change, dual_add(dual_scale(r->x, 2), change));
   r->x = dual_add(r->x, change);
-  if (!isinf(m->tangent_limit))
-    for (int j = 0; j < DUAL_MAX; j++)
-      r->x.d[j] = PetscMax(PetscMin(r->x.d[j], m->tangent_limit), -m->tangent_limit);
+  model_cut(m, DUAL_MAX, r->x.d);
   model_record_add(r->record, CHANGE, 0, n + 1, change.v, change.d);
   model_record_add(r->record, CHANGE_OF_SQUARE, 0, n + 1, of_square.v, of_square.d);
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -90,8 +88,6 @@ PetscErrorCode model_create_random_walk(model *m, options *o, const world_names 
                                 .drop_tangents = drop_tangents,
                                 .bytes = bytes,
                                 .destroy = destroy};
-  static const char *const text[] = {"position", "position squared"};
-  model_parameter *p = &m->parameter[0];
   random_walk *r;
 
   PetscFunctionBegin;
@@ -100,22 +96,14 @@ PetscErrorCode model_create_random_walk(model *m, options *o, const world_names 
   m->ops = &ops;
   m->data = r;
   r->is_returning = !strcmp(options_text(o, "walk"), "returning");
-  m->n_parameter = 1;
-  snprintf(p->name, sizeof p->name, "p");
-  snprintf(p->units, sizeof p->units, "1");
-  snprintf(p->description, sizeof p->description, "%s",
-           r->is_returning ? "scale of the return: up with probability exp(-x/p)"
-                           : "probability of a step up");
-  p->value = r->is_returning ? 2.0 * (double)m->n_step : 0.25;
-  p->upper = r->is_returning ? INFINITY : 1;
-  p->can_be_free = p->is_discrete = true;
+  model_add_parameter(m, "p", "1", r->is_returning ? 2.0 * (double)m->n_step : 0.25, 0,
+                      r->is_returning ? INFINITY : 1,
+                      r->is_returning ? "scale of the return: up with probability exp(-x/p)"
+                                      : "probability of a step up")
+    ->is_discrete = true;
   m->n_flow = N_FLOW;
-  m->n_observable = 2;
-  for (int k = 0; k < 2; k++) {
-    m->observable[k] = (model_observable){.units = "1", .plus = k, .minus = -1, .is_total = true};
-    snprintf(m->observable[k].name, MODEL_NAME_SIZE, "%s", k ? "x2" : "x");
-    snprintf(m->observable[k].description, sizeof m->observable[k].description, "%s", text[k]);
-  }
+  model_add_observable(m, "x", "1", CHANGE, -1, true, "position");
+  model_add_observable(m, "x2", "1", CHANGE_OF_SQUARE, -1, true, "position squared");
   m->estimators = MODEL_RELAXED | MODEL_SAMPLED;
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -52,18 +52,6 @@ static PetscErrorCode destroy(model *m)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static bool is_relaxed(const model *m)
-{
-  return m->sampler->type == SAMPLE_ST || m->sampler->type == SAMPLE_GUMBEL;
-}
-
-static void cut(const model *m, dual *x)
-{
-  if (isinf(m->tangent_limit)) return;
-  for (int j = 0; j < DUAL_MAX; j++)
-    x->d[j] = PetscMax(PetscMin(x->d[j], m->tangent_limit), -m->tangent_limit);
-}
-
 /* Probability of infection by n infectious neighbours. */
 static dual chance_of(const sir_graph *g, dual n)
 {
@@ -108,7 +96,7 @@ static PetscErrorCode begin(model *m, const dual theta[], int width, rng_key key
 
       dual_vec_set(g->i, i, x);
       dual_vec_set(g->s, i, dual_shift(dual_neg(x), 1));
-      if (x.v != 0 || is_relaxed(m)) model_record_add(record, SIR_INFECTION, i, 0, x.v, x.d);
+      if (x.v != 0 || model_is_relaxed(m)) model_record_add(record, SIR_INFECTION, i, 0, x.v, x.d);
     }
   }
   if (m->sparse) PetscCall(sir_graph_begin_sparse(m));
@@ -197,8 +185,8 @@ static void step_relaxed(model *m, sir_graph *g, PetscInt i, PetscInt step)
   }
   s = dual_sub(s, infected);
   x = dual_sub(dual_add(x, infected), recovered);
-  cut(m, &s);
-  cut(m, &x);
+  model_cut(m, DUAL_MAX, s.d);
+  model_cut(m, DUAL_MAX, x.d);
   model_record_add(g->record, SIR_INFECTION, i, step + 1, infected.v, infected.d);
   model_record_add(g->record, SIR_RECOVERY, i, step + 1, recovered.v, recovered.d);
   dual_vec_set(g->s, i, s);
@@ -229,7 +217,7 @@ static void step_plain(model *m, sir_graph *g, PetscInt i, PetscInt step)
 static PetscErrorCode step(model *m, PetscInt n)
 {
   sir_graph *g = m->data;
-  const bool is_dual = is_relaxed(m);
+  const bool is_dual = model_is_relaxed(m);
 
   PetscFunctionBegin;
   PetscCall(press(g, is_dual));
@@ -258,31 +246,6 @@ static PetscErrorCode drop_tangents(model *m)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static void add_parameter(model *m, const char name[], double upper, const char description[])
-{
-  model_parameter *p = &m->parameter[m->n_parameter++];
-
-  snprintf(p->name, sizeof p->name, "%s", name);
-  snprintf(p->units, sizeof p->units, "1");
-  snprintf(p->description, sizeof p->description, "%s", description);
-  p->value = 0.05;
-  p->upper = upper;
-  p->can_be_free = true;
-  p->is_discrete = true;
-}
-
-static void add_observable(model *m, const char name[], int plus, int minus, const char text[])
-{
-  model_observable *k = &m->observable[m->n_observable++];
-
-  snprintf(k->name, sizeof k->name, "%s", name);
-  snprintf(k->units, sizeof k->units, "people");
-  snprintf(k->description, sizeof k->description, "%s", text);
-  k->plus = plus;
-  k->minus = minus;
-  k->is_total = true;
-}
-
 PetscErrorCode model_create_sir_graph(model *m, options *o, const world_names *names)
 {
   static const model_ops ops = {.set_up = set_up,
@@ -309,16 +272,20 @@ PetscErrorCode model_create_sir_graph(model *m, options *o, const world_names *n
                       "%lld is odd or not below the number of nodes, %lld: %s joins as many "
                       "neighbours on each side",
                       (long long)degree, (long long)nodes, graph));
-  add_parameter(m, "initial_fraction", 1, "probability of being infectious at the start");
-  add_parameter(m, "beta", g->is_hazard ? INFINITY : 1,
-                g->is_hazard ? "hazard from one infectious neighbour in a step"
-                             : "probability of infection by one infectious neighbour in a step");
-  add_parameter(m, "gamma", 1, "probability of recovery in a step");
+  model_add_parameter(m, "initial_fraction", "1", 0.05, 0, 1,
+                      "probability of being infectious at the start");
+  model_add_parameter(m, "beta", "1", 0.05, 0, g->is_hazard ? INFINITY : 1,
+                      g->is_hazard
+                        ? "hazard from one infectious neighbour in a step"
+                        : "probability of infection by one infectious neighbour in a step");
+  model_add_parameter(m, "gamma", "1", 0.05, 0, 1, "probability of recovery in a step");
+  for (int p = 0; p < m->n_parameter; p++) m->parameter[p].is_discrete = true;
   m->n_flow = SIR_N_FLOW;
-  add_observable(m, "infections", SIR_INFECTION, -1, "people infected so far");
-  add_observable(m, "infected", SIR_INFECTION, SIR_RECOVERY, "people infectious now");
-  add_observable(m, "recovered", SIR_RECOVERY, -1, "people recovered so far");
+  model_add_observable(m, "infections", "people", SIR_INFECTION, -1, true,
+                       "people infected so far");
+  model_add_observable(m, "infected", "people", SIR_INFECTION, SIR_RECOVERY, true,
+                       "people infectious now");
+  model_add_observable(m, "recovered", "people", SIR_RECOVERY, -1, true, "people recovered so far");
   m->estimators = MODEL_RELAXED | MODEL_SAMPLED | (g->is_s_inside ? 0 : MODEL_SPARSE);
-  m->has_event_history = false;
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -194,31 +194,6 @@ static PetscErrorCode drop_tangents(model *m)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static void add_parameter(model *m, const char name[], double value, double upper,
-                          const char description[])
-{
-  model_parameter *p = &m->parameter[m->n_parameter++];
-
-  snprintf(p->name, sizeof p->name, "%s", name);
-  snprintf(p->units, sizeof p->units, "1");
-  snprintf(p->description, sizeof p->description, "%s", description);
-  p->value = value;
-  p->upper = upper;
-  p->can_be_free = true;
-}
-
-static void add_observable(model *m, const char name[], int plus, int minus, const char text[])
-{
-  model_observable *k = &m->observable[m->n_observable++];
-
-  snprintf(k->name, sizeof k->name, "%s", name);
-  snprintf(k->units, sizeof k->units, "people");
-  snprintf(k->description, sizeof k->description, "%s", text);
-  k->plus = plus;
-  k->minus = minus;
-  k->is_total = true;
-}
-
 PetscErrorCode model_create_sir_ode(model *m, options *o, const world_names *names)
 {
   static const model_ops ops = {.set_up = set_up,
@@ -237,15 +212,15 @@ PetscErrorCode model_create_sir_ode(model *m, options *o, const world_names *nam
   q->is_hazard = !strcmp(options_text(o, "rule"), "hazard");
   q->is_stepwise = !strcmp(options_text(o, "ode"), "stepwise");
   q->n_people = (double)options_int(o, "graph_nodes");
-  add_parameter(m, "initial_fraction", 0.05, 1, "fraction infectious at the start");
-  add_parameter(m, "beta", 0.5 / q->n_people, q->is_hazard ? INFINITY : 1,
-                q->is_hazard ? "hazard from one infectious person in a step"
-                             : "probability of infection by one infectious person in a step");
-  add_parameter(m, "gamma", 0.05, 1, "probability of recovery in a step");
+  model_add_parameter(m, "initial_fraction", "1", 0.05, 0, 1, "fraction infectious at the start");
+  model_add_parameter(m, "beta", "1", 0.5 / q->n_people, 0, q->is_hazard ? INFINITY : 1,
+                      q->is_hazard ? "hazard from one infectious person in a step"
+                                   : "probability of infection by one infectious person in a step");
+  model_add_parameter(m, "gamma", "1", 0.05, 0, 1, "probability of recovery in a step");
   m->n_flow = N_FLOW;
-  add_observable(m, "infections", INFECTION, -1, "people infected so far");
-  add_observable(m, "infected", INFECTION, RECOVERY, "people infectious now");
-  add_observable(m, "recovered", RECOVERY, -1, "people recovered so far");
+  model_add_observable(m, "infections", "people", INFECTION, -1, true, "people infected so far");
+  model_add_observable(m, "infected", "people", INFECTION, RECOVERY, true, "people infectious now");
+  model_add_observable(m, "recovered", "people", RECOVERY, -1, true, "people recovered so far");
   m->estimators = MODEL_PATHWISE;
   m->is_continuous = true;
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -11,30 +11,9 @@ PetscErrorCode model_create_epidemic(model *m, options *o, const world_names *na
 static int add_parameter(model *m, const char name[], const char units[], double value,
                          double lower, bool can_be_lower, const char description[])
 {
-  model_parameter *p = &m->parameter[m->n_parameter];
-
-  snprintf(p->name, sizeof p->name, "%s", name);
-  snprintf(p->units, sizeof p->units, "%s", units);
-  snprintf(p->description, sizeof p->description, "%s", description);
-  p->value = value;
-  p->lower = lower;
-  p->upper = INFINITY;
-  p->can_be_lower = can_be_lower;
-  p->can_be_free = true;
-  return m->n_parameter++;
-}
-
-static void add_observable(model *m, const char name[], int plus, int minus, bool is_total,
-                           const char description[])
-{
-  model_observable *k = &m->observable[m->n_observable++];
-
-  snprintf(k->name, sizeof k->name, "%s", name);
-  snprintf(k->units, sizeof k->units, "people");
-  snprintf(k->description, sizeof k->description, "%s", description);
-  k->plus = plus;
-  k->minus = minus;
-  k->is_total = is_total;
+  model_add_parameter(m, name, units, value, lower, INFINITY, description)->can_be_lower =
+    can_be_lower;
+  return m->n_parameter - 1;
 }
 
 /* Words of a list of kinds, as marks. */
@@ -213,13 +192,14 @@ PetscErrorCode model_create_epidemic(model *m, options *o, const world_names *na
   PetscCall(add_parameters(m, e, o, names));
   PetscCall(check_options(e, o, names));
   m->n_flow = EPIDEMIC_N_FLOW;
-  add_observable(m, "infections", EPIDEMIC_INFECTION, -1, true, "people infected so far");
-  add_observable(m, "incidence", EPIDEMIC_INFECTION, -1, false,
-                 "people infected in the step that ends here");
-  add_observable(m, "prevalence", EPIDEMIC_INFECTION, EPIDEMIC_REMOVAL, true,
-                 "people infected and not yet past their infectiousness");
-  add_observable(m, "onsets", EPIDEMIC_ONSET, -1, false,
-                 "people whose symptoms begin in the step that ends here");
+  model_add_observable(m, "infections", "people", EPIDEMIC_INFECTION, -1, true,
+                       "people infected so far");
+  model_add_observable(m, "incidence", "people", EPIDEMIC_INFECTION, -1, false,
+                       "people infected in the step that ends here");
+  model_add_observable(m, "prevalence", "people", EPIDEMIC_INFECTION, EPIDEMIC_REMOVAL, true,
+                       "people infected and not yet past their infectiousness");
+  model_add_observable(m, "onsets", "people", EPIDEMIC_ONSET, -1, false,
+                       "people whose symptoms begin in the step that ends here");
   m->estimators = MODEL_PATHWISE | MODEL_SAMPLED | MODEL_SPARSE;
   tell_stops(m, &e->calendar);
   m->has_event_history = true;

@@ -24,10 +24,11 @@ def say(is_right, name, more=""):
 
 def run(model, n, estimator, replicates, *more):
     out = os.path.join(TMP, "ode.h5")
-    subprocess.run([GRADUS, "sensitivity", "-model", model, "-graph", "complete", "-graph_nodes", str(n), "-rule", "hazard",
+    subprocess.run([GRADUS, "sensitivity", "-model", model, "-graph_nodes", str(n), "-rule", "hazard",
                     "-steps", str(T), "-parameters_initial_fraction", "0.1", "-parameters_beta", str(0.5 / n),
                     "-parameters_gamma", "0.1", "-estimator", estimator, "-replicates", str(replicates), "-keep", "mean",
-                    "-output", out, "-overwrite", "-quiet", "-progress", "none", *more], check=True)
+                    "-output", out, "-overwrite", "-quiet", "-progress", "none", *(["-graph", "complete"] if model == "sir_graph" else []),
+                    *more], check=True)
     scale = np.array([n, n * n, n])  # of d infected by initial_fraction, beta, gamma
     with h5py.File(out) as f:
         return (f["observables/infected"][:] / n, f["observables/infected_se"][:] / n,

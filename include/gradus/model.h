@@ -127,7 +127,7 @@ typedef struct model_ops {
   PetscErrorCode (*step)(model *, PetscInt step);
   PetscErrorCode (*event_history)(model *, const dual theta[], int width, double until,
                                   dual *log_likelihood); /* optional */
-  PetscErrorCode (*drop_tangents)(model *);              /* of the state; optional */
+  PetscErrorCode (*drop_tangents)(model *);              /* of the state; if it has any */
   int64_t (*bytes)(const model *, int width);            /* on this rank, state and tangents */
   PetscErrorCode (*destroy)(model *);
 } model_ops;

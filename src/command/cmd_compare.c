@@ -17,6 +17,8 @@ enum { REFERENCE_OFFSET = 1 << 23, PLAIN_RUNS = 5 };
 static const char *const all_names[] = {"pathwise", "st",         "gumbel", "score",
                                         "spa",      "spa_replay", "fd"};
 
+enum { N_NAMES = sizeof all_names / sizeof *all_names };
+
 /* One block of replicates, by one group of ranks. */
 typedef struct block {
   session *s;
@@ -118,12 +120,36 @@ static PetscErrorCode runs_of(options *o, const char name[], int64_t *n)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Words of -estimators and -runs must name estimators. */
+static PetscErrorCode check_names(options *o)
+{
+  int n;
+  const char *const *word;
+
+  PetscFunctionBegin;
+  PetscCall(options_list_check(o, "estimators", "estimator", N_NAMES, all_names));
+  word = options_list(o, "runs", &n);
+  for (int i = 0; i < n; i++) {
+    const size_t length = strcspn(word[i], ":");
+    bool is_known = false;
+
+    for (int k = 0; k < N_NAMES; k++)
+      is_known = is_known ||
+                 (strlen(all_names[k]) == length && !strncmp(word[i], all_names[k], length));
+    if (!is_known || word[i][length] != ':' ||
+        strspn(word[i] + length + 1, "0123456789") != strlen(word[i]) - length - 1)
+      PetscCall(options_mistake(o, options_where(o, "runs"), "runs", "%.60s is no estimator:count",
+                                word[i]));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* The estimators asked for, or all that the model serves without bias by a stop of hazards. */
 static PetscErrorCode choose(session *s, compare *c)
 {
   int n_word;
   const char *const *word = options_list(s->o, "estimators", &n_word);
-  const int n = n_word ? n_word : (int)(sizeof all_names / sizeof *all_names);
+  const int n = n_word ? n_word : N_NAMES;
   char why[256];
 
   PetscFunctionBegin;
@@ -157,9 +183,6 @@ static PetscErrorCode choose(session *s, compare *c)
 static PetscErrorCode choose_reference(session *s, compare *c)
 {
   PetscFunctionBegin;
-  if (!strcmp(options_text(s->o, "reference"), "exact"))
-    PetscCall(options_mistake(s->o, options_where(s->o, "reference"), "reference",
-                              "model %s offers no exact derivatives (use fd)", s->m->type));
   for (int i = 0; i < 2; i++) {
     PetscCall(estimate_create_as(s->o, s->m, s->n_extra, s->extra, "fd", &c->twin[i]));
     c->twin[i].fd_step = options_real(s->o, "reference_step") * (i + 1);
@@ -176,6 +199,7 @@ static PetscErrorCode run_all(session *s, compare *c)
   for (int p = 0; p < s->m->n_parameter; p++) theta[p] = s->m->parameter[p].value;
   estimate_plain(s->o, s->m, &plain);
   PetscCall(progress_phase(s->p, "plain", "run", PLAIN_RUNS));
+  /* twice: the first time touches the memory */
   PetscCall(fill_card(s, &plain, NULL, PLAIN_RUNS, 0, &c->plain));
   PetscCall(compare_card_destroy(&c->plain));
   PetscCall(fill_card(s, &plain, NULL, PLAIN_RUNS, 0, &c->plain));
@@ -269,6 +293,7 @@ static PetscErrorCode run(session *s)
   PetscFunctionBegin;
   PetscCall(PetscNew(&c));
   PetscCall(session_check_loss(s));
+  PetscCall(check_names(s->o));
   PetscCall(choose(s, c));
   PetscCall(choose_reference(s, c));
   PetscCall(compare_choose_entries(s, c));

@@ -113,7 +113,10 @@ PetscErrorCode session_begin(MPI_Comm comm, options *o, session **out)
     SETERRQ(comm, PETSC_ERR_PLIB, "no model and no mistake");
   }
   loss_extra_names(o, &s->n_extra, &s->extra);
-  PetscCall(estimate_create(o, s->m, s->n_extra, s->extra, &s->e));
+  if (!strcmp(options_command(o), "compare")) /* has its own, many */
+    PetscCall(estimate_create_as(o, s->m, s->n_extra, s->extra, "none", &s->e));
+  else
+    PetscCall(estimate_create(o, s->m, s->n_extra, s->extra, &s->e));
   PetscCall(session_check_parameters(s));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -274,7 +274,7 @@ PetscErrorCode estimate_create_as(options *o, const model *m, int n_extra,
   PetscCall(choose_type(o, m, name, e));
   PetscCall(choose_clock(o, m, e));
   PetscCall(check_tangents(o, e));
-  if (options_is_set(o, "gradient_horizon") && m->ops->drop_tangents)
+  if (options_is_set(o, "gradient_horizon"))
     e->horizon = (PetscInt)options_int(o, "gradient_horizon");
   if (e->type != ESTIMATE_PATHWISE && e->type != ESTIMATE_ST && e->type != ESTIMATE_GUMBEL)
     e->horizon = 0;

@@ -135,6 +135,56 @@ static PetscErrorCode read_parameters(model *m, options *o)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Options that not every model knows: of others they are mistakes.  Steps are for all models without
+ * a calendar. */
+static const struct {
+  const char *option, *models[3];
+} own_options[] = {{"days", {"epidemic"}},
+                   {"dt", {"epidemic"}},
+                   {"contact", {"epidemic"}},
+                   {"profile", {"epidemic"}},
+                   {"initial_cases", {"epidemic"}},
+                   {"known_until", {"epidemic"}},
+                   {"onset_attribute", {"epidemic"}},
+                   {"initial_attribute", {"epidemic"}},
+                   {"infectious_attribute", {"epidemic"}},
+                   {"removed_attribute", {"epidemic"}},
+                   {"closed_kinds", {"epidemic"}},
+                   {"closed_days", {"epidemic"}},
+                   {"isolation_kinds", {"epidemic"}},
+                   {"isolation_spread", {"epidemic"}},
+                   {"policy_kinds", {"epidemic"}},
+                   {"policy_from", {"epidemic"}},
+                   {"policy_until", {"epidemic"}},
+                   {"importation_until", {"epidemic"}},
+                   {"steps", {NULL}},
+                   {"graph", {"sir_graph"}},
+                   {"graph_nodes", {"sir_graph", "sir_ode"}},
+                   {"graph_degree", {"sir_graph"}},
+                   {"graph_rewire", {"sir_graph"}},
+                   {"graph_seed", {"sir_graph"}},
+                   {"rule", {"sir_graph", "sir_ode"}},
+                   {"form", {"sir_graph"}},
+                   {"ode", {"sir_ode"}},
+                   {"walk", {"random_walk"}},
+                   {"board", {"game_of_life"}}};
+
+static PetscErrorCode check_own_options(options *o, const model *m)
+{
+  PetscFunctionBegin;
+  for (size_t i = 0; i < sizeof own_options / sizeof *own_options; i++) {
+    const char *name = own_options[i].option;
+    bool is_known = !strcmp(name, "steps") && !m->has_calendar;
+
+    for (int k = 0; k < 3 && own_options[i].models[k]; k++)
+      is_known = is_known || !strcmp(own_options[i].models[k], m->type);
+    if (!is_known && options_is_set(o, name))
+      PetscCall(
+        options_mistake(o, options_where(o, name), name, "model %s does not know it", m->type));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 PetscErrorCode model_create(options *o, const world_names *names, model **out)
 {
   const char *type = options_text(o, "model");
@@ -163,6 +213,7 @@ PetscErrorCode model_create(options *o, const world_names *names, model **out)
   for (int t = 0; t < n_registered; t++) {
     if (strcmp(registry[t].name, type)) continue;
     PetscCall(registry[t].create(m, o, names));
+    PetscCall(check_own_options(o, m));
     PetscCall(read_parameters(m, o));
     PetscFunctionReturn(PETSC_SUCCESS);
   }

@@ -180,6 +180,7 @@ static PetscErrorCode step(model *m, PetscInt n)
     step_map(q);
   else
     PetscCall(integrate(q));
+  for (int k = 0; k < N_STATE; k++) model_cut(m, DUAL_MAX, q->y[k].d);
   recovered = dual_sub(q->y[RECOVERED], r);
   record_change(q, n + 1, dual_add(dual_sub(q->y[INFECTED], i), recovered), recovered);
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -124,7 +124,7 @@ const option options_table[] = {
   /* derivatives */
   {.name = "free", .type = OPTIONS_LIST, .commands = GIVEN, .flags = OPTIONS_ANSWER,
    .help = "free parameters; empty: all of the model"},
-  {.name = "estimator", .type = OPTIONS_WORD, .commands = GIVEN, .flags = OPTIONS_ANSWER,
+  {.name = "estimator", .type = OPTIONS_WORD, .commands = RESULTS | COMMAND_CALIBRATE, .flags = OPTIONS_ANSWER,
    .words = "none|auto|pathwise|st|gumbel|score|spa|fd", .initial = "auto",
    .help = "how a derivative passes through a random choice"},
   {.name = "pathwise_accept_bias", .type = OPTIONS_BOOL, .commands = GIVEN, .flags = OPTIONS_ANSWER,
@@ -168,9 +168,6 @@ const option options_table[] = {
    .help = "times to compare; empty: quarters of the run"},
   {.name = "runs", .type = OPTIONS_LIST, .commands = COMPARE, .flags = OPTIONS_ANSWER,
    .help = "replicates of single estimators, as score:10000,spa:500"},
-  {.name = "reference", .type = OPTIONS_WORD, .commands = COMPARE, .flags = OPTIONS_ANSWER,
-   .words = "auto|fd|exact", .initial = "auto",
-   .help = "differences with two steps, extrapolated; exact where a model has it"},
   {.name = "reference_replicates", .type = OPTIONS_INT, .commands = COMPARE,
    .flags = OPTIONS_ANSWER, BETWEEN(2, 16777215), .initial = "200",
    .help = "runs of the reference"},

@@ -178,6 +178,15 @@ static void merge_fresh(epidemic *e)
     e->active[--to] = a > 0 && e->active[a - 1] > e->fresh[b - 1] ? e->active[--a] : e->fresh[--b];
 }
 
+/* -tangent_limit, on what the agents carry that this step has changed. */
+static void cut_tangents(const model *m, epidemic *e)
+{
+  for (PetscInt a = 0; a < e->n_susceptible; a++)
+    model_cut(m, e->width, e->x->der + (size_t)e->susceptible[a] * (size_t)e->width);
+  for (PetscInt a = 0; a < e->n_fresh; a++)
+    model_cut(m, e->width, e->x->der + (size_t)e->fresh[a] * (size_t)e->width);
+}
+
 /* Rates of the kinds in the step that begins at `time`. */
 static void open_kinds(epidemic *e, double time)
 {
@@ -213,6 +222,7 @@ PetscErrorCode epidemic_step(model *m, PetscInt step)
     PetscCall(epidemic_expose_each(m, step, &outside));
   else
     DUAL_FIX_WIDTH(e->width, expose, e, time, m->dt, &outside);
+  if (e->width && !isinf(m->tangent_limit)) cut_tangents(m, e);
   for (PetscInt b = 0; b < e->n_fresh; b++) {
     const PetscInt i = e->fresh[b];
 

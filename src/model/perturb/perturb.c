@@ -197,14 +197,14 @@ static PetscErrorCode gather_opened(perturb *p, PetscInt *n, perturb_opened **op
                                     double **weight, PetscMPIInt **first)
 {
   const int P = p->how->n_free;
-  PetscMPIInt size, rank, mine = (PetscMPIInt)p->n_opened, *count, *bytes, *at;
+  PetscMPIInt size, rank, mine = (PetscMPIInt)p->n_opened, *count;
   MPI_Datatype row;
 
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_size(p->w->comm, &size));
   PetscCallMPI(MPI_Comm_rank(p->w->comm, &rank));
   PetscCall(PetscMalloc1(size + 1, first));
-  PetscCall(PetscMalloc3(size, &count, size, &bytes, size, &at));
+  PetscCall(PetscMalloc1(size, &count));
   PetscCallMPI(MPI_Allgather(&mine, 1, MPI_INT, count, 1, MPI_INT, p->w->comm));
   (*first)[0] = 0;
   for (PetscMPIInt r = 0; r < size; r++) (*first)[r + 1] = (*first)[r] + count[r];
@@ -224,7 +224,7 @@ static PetscErrorCode gather_opened(perturb *p, PetscInt *n, perturb_opened **op
     PetscCallMPI(MPI_Type_free(&row));
     qsort(*opened, (size_t)*n, sizeof **opened, by_event);
   }
-  PetscCall(PetscFree3(count, bytes, at));
+  PetscCall(PetscFree(count));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

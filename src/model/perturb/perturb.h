@@ -59,12 +59,10 @@ typedef struct perturb_step {
   const double *pressure; /* [n_site + 1] hazard from each site of the base run, factors included */
   const int *kind_class;  /* [n_kind] 0 or 1 */
   const double
-    *kind_factor; /* [n_kind] beta of the kind, 0 while it is closed; a member's hazard from a
+    *kind_factor;   /* [n_kind] beta of the kind, 0 while it is closed; a member's hazard from a
                                 venue is kind_factor c_v times the sum of force */
-  double outside; /* hazard from outside */
-  const double *susceptibility; /* [n] or NULL: factor on all hazards of an agent */
-  double most_susceptible;      /* the largest of them over all ranks */
-  PetscInt n_fresh;             /* agents that the base run infected in this step, ascending */
+  double outside;   /* hazard from outside */
+  PetscInt n_fresh; /* agents that the base run infected in this step, ascending */
   const PetscInt *fresh;
   const double *fresh_hazard; /* [n_fresh] */
 } perturb_step;

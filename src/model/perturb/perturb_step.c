@@ -213,13 +213,12 @@ static PetscInt find_member(const perturb *p, PetscInt first, int64_t m)
 }
 
 /* Extra attempts in a venue: a Poisson stream of rate (rate a member) times members, each on a member
- * chosen uniformly; an agent less susceptible than the most lets some pass. */
+ * chosen uniformly. */
 static PetscErrorCode attempt(perturb *p, const perturb_step *s, int32_t number, PetscInt site,
                               double rate)
 {
   const int64_t venue = p->w->site_venue[site] * WORLD_MAX_KINDS + p->w->site_kind[site];
-  const double most = s->susceptibility ? s->most_susceptible : 1;
-  const double all = rate * most * p->w->site_size[site];
+  const double all = rate * p->w->site_size[site];
   double when = 0, u[2];
 
   PetscFunctionBegin;
@@ -232,12 +231,7 @@ static PetscErrorCode attempt(perturb *p, const perturb_step *s, int32_t number,
     when -= real_log(1 - u[0]) / all;
     if (when >= s->dt) break;
     i = find_member(p, site, (int64_t)(u[1] * p->w->site_size[site]));
-    if (i < 0) continue;
-    if (s->susceptibility &&
-        rng_uniform(key, RNG_SPA_ATTEMPT, venue, (uint32_t)s->step, (k & 0x7f) | 0x80) * most >
-          s->susceptibility[i])
-      continue;
-    PetscCall(push_candidate(p, i, when, 0));
+    if (i >= 0) PetscCall(push_candidate(p, i, when, 0));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -250,7 +244,7 @@ static PetscErrorCode spare(perturb *p, const perturb_step *s, PetscInt site, do
     for (PetscInt l = p->fresh_head[t]; l >= 0; l = p->fresh_next[l]) {
       const PetscInt i = s->fresh[p->fresh_of[l]];
 
-      PetscCall(push_candidate(p, i, NAN, s->susceptibility ? rate * s->susceptibility[i] : rate));
+      PetscCall(push_candidate(p, i, NAN, rate));
     }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -383,7 +377,6 @@ static void expose_healed(perturb *p, const perturb_step *s, perturb_entry *e, P
 
     if (site >= 0) hazard += s->pressure[site] + group_force(p, n_group, p->venue->first[site]);
   }
-  if (s->susceptibility) hazard *= s->susceptibility[e->agent];
   if (!(hazard > 0)) return;
   when = rng_exponential(world_draws(p, e->world, 0), RNG_SPA_HEALED, gid, (uint32_t)s->step, 0) /
          hazard;

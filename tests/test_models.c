@@ -397,8 +397,9 @@ START_TEST(bits_do_not_know_the_ranks)
 
   for (int t = 0; t < 2; t++)
     for (int e = 0; e < 4; e++) {
-      const char *const more[] = {"-model", type[t],      "-steps",     "12", "-graph_nodes",
-                                  "300",    "-estimator", estimator[e], NULL};
+      const char *const more[] = {
+        "-model",        type[t],      "-steps",     "12", t ? "-board" : "-graph_nodes",
+        t ? "9" : "300", "-estimator", estimator[e], NULL};
       const char *const whole[] = {
         "-model",     "sir_graph",  "-steps", "12",       "-graph_nodes",     "300",
         "-estimator", estimator[e], "-graph", "complete", "-parameters_beta", "0.002",

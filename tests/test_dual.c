@@ -152,6 +152,8 @@ PAIR(expm1, dual_expm1(x[0]), cexp(x[0]) - 1)
 PAIR(log, dual_log(x[0]), clog(x[0]))
 PAIR(log1p, dual_log1p(x[0]), clog(1 + x[0]))
 PAIR(sqrt, dual_sqrt(x[0]), csqrt(x[0]))
+PAIR(sin, dual_sin(x[0]), csin(x[0]))
+PAIR(cos, dual_cos(x[0]), ccos(x[0]))
 PAIR(pow, dual_pow(x[0], x[1]), cpow(x[0], x[1]))
 PAIR(powr, dual_powr(x[0], 2.7), cpow(x[0], 2.7))
 PAIR(inverse, dual_powr(x[0], -1.0), 1 / x[0])
@@ -164,6 +166,8 @@ START_TEST(elementary_functions_agree_with_the_complex_step)
   COMPARE(log, ROUNDING, {1e-9}, {0.7}, {1}, {1.3}, {1e9});
   COMPARE(log1p, ROUNDING, {-0.99}, {-1e-9}, {0.3}, {1e9});
   COMPARE(sqrt, ROUNDING, {1e-9}, {0.7}, {1e9});
+  COMPARE(sin, ROUNDING, {-2}, {0.1}, {7});
+  COMPARE(cos, ROUNDING, {-2}, {0.1}, {7});
   COMPARE(pow, ROUNDING, {0.3, 2.2}, {3, -1.7}, {1.5, 0}, {0.02, 1}, {10, 0.5});
   COMPARE(powr, ROUNDING, {0.3}, {1}, {3});
   COMPARE(inverse, ROUNDING, {0.3}, {1}, {3});

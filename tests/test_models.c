@@ -1,4 +1,4 @@
-/* test_models.c - random_walk, game_of_life, sir_graph and sir_ode by other means       ranks: 1 2 3
+/* test_models.c - random_walk, game_of_life, sir_graph, sir_ode, test_function      ranks: 1 2 3
  *
  * Laws by recursion or enumeration of all states, tangents of st and gumbel by hand for one step, and
  * the same bits on one rank and on all.  sir_graph's law and unbiased derivatives are those of
@@ -8,6 +8,7 @@
 #include "gradus/rng.h"
 #include "mpi_check.h"
 
+#include <complex.h>
 #include <math.h>
 #include <string.h>
 
@@ -490,6 +491,45 @@ START_TEST(ode_steps_and_slopes)
 }
 END_TEST
 
+/* ---- test_function ---- */
+
+static double complex function(bool is_g, const double complex x[])
+{
+  double complex product = 1;
+
+  if (!is_g) return csin(x[0]) * (1 + x[4] * cpow(x[2], 4)) + x[3] * csin(x[1]) * csin(x[1]);
+  for (int i = 0; i < 8; i++) {
+    const double complex slope = 4 * x[i] - 2;
+
+    product *= ((creal(slope) < 0 ? -slope : slope) + x[8 + i]) / (1 + x[8 + i]);
+  }
+  return product;
+}
+
+/* Value, and all tangents against the complex step; a chain of 16 products of 3 roundings each. */
+START_TEST(test_functions_and_their_slopes)
+{
+  for (int is_g = 0; is_g < 2; is_g++) {
+    double complex x[16];
+    bench b;
+
+    open_words(&b, is_g ? "-model test_function -function g -steps 1 -parameters_x2 0.9"
+                        : "-model test_function -steps 1 -parameters_x2 -2.5");
+    run(&b, 0);
+    for (int p = 0; p < b.m->n_parameter; p++) x[p] = b.m->parameter[p].value;
+    ck_assert_double_eq_tol(value(&b, "f", 1), creal(function(is_g, x)), 1e-14);
+    for (int p = 0; p < b.m->n_parameter; p++) {
+      const double complex before = x[p];
+
+      x[p] += 1e-30 * I;
+      ck_assert_double_eq_tol(slope(&b, "f", 1, p), cimag(function(is_g, x)) / 1e-30, 5e-14);
+      x[p] = before;
+    }
+    close_bench(&b);
+  }
+}
+END_TEST
+
 Suite *suite(void)
 {
   Suite *s = suite_create("models");
@@ -506,6 +546,7 @@ Suite *suite(void)
   tcase_add_test(t, bits_do_not_know_the_ranks);
   tcase_add_test(t, ode_without_recovery_is_logistic);
   tcase_add_test(t, ode_steps_and_slopes);
+  tcase_add_test(t, test_functions_and_their_slopes);
   suite_add_tcase(s, t);
   return s;
 }

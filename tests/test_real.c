@@ -59,6 +59,19 @@ START_TEST(exp_is_within_its_limit)
 }
 END_TEST
 
+START_TEST(sin_and_cos_are_within_their_limit)
+{
+  for (int i = 0; i < N_POINT; i++) {
+    const double x = point(i, i % 2 ? -1e5 : -10, i % 2 ? 1e5 : 10, false);
+
+    ck_assert_double_le((double)fabsl(real_sin(x) - sinl((long double)x)), 0x1p-52);
+    ck_assert_double_le((double)fabsl(real_cos(x) - cosl((long double)x)), 0x1p-52);
+  }
+  ck_assert_double_nan(real_sin(1.1e5));
+  ck_assert_double_nan(real_cos(NAN));
+}
+END_TEST
+
 START_TEST(log_is_within_its_limit)
 {
   ck_ulp(1.5, real_log, logl, 0.5, 2.0, false);
@@ -473,6 +486,7 @@ Suite *suite(void)
   gsl_set_error_handler_off();
   tcase_add_test(elementary, exp_is_within_its_limit);
   tcase_add_test(elementary, log_is_within_its_limit);
+  tcase_add_test(elementary, sin_and_cos_are_within_their_limit);
   tcase_add_test(elementary, expm1_is_within_its_limit);
   tcase_add_test(elementary, log1p_is_within_its_limit);
   tcase_add_test(elementary, exp_and_log_end_where_doubles_end);

@@ -304,6 +304,25 @@ START_TEST(normals_are_normal)
 }
 END_TEST
 
+/* scipy 1.10, stats.qmc.Sobol(128, scramble=False): the same direction numbers and order. */
+START_TEST(sobol_equals_the_published_sequence)
+{
+  static const int dimension[] = {0, 1, 5, 20, 40, 63, 100, 127};
+  static const double p77[] = {0.8359375, 0.8359375, 0.5078125, 0.1484375,
+                               0.8203125, 0.8828125, 0.8984375, 0.4140625};
+  static const double p100[] = {0.4140625, 0.2578125, 0.7421875, 0.7578125,
+                                0.7109375, 0.6484375, 0.0390625, 0.4609375};
+  static double x[128 * 128];
+
+  ck_petsc(rng_sobol(128, 128, x));
+  for (int k = 0; k < 8; k++) {
+    ck_assert_double_eq(x[77 * 128 + dimension[k]], p77[k]);
+    ck_assert_double_eq(x[100 * 128 + dimension[k]], p100[k]);
+  }
+  ck_petsc_fails(PETSC_ERR_ARG_OUTOFRANGE, rng_sobol(1, RNG_SOBOL_MAX + 1, x));
+}
+END_TEST
+
 Suite *suite(void)
 {
   Suite *s = suite_create("rng");
@@ -314,6 +333,7 @@ Suite *suite(void)
   tcase_add_test(answers, pair_lays_out_the_counter_as_stated);
   tcase_add_test(answers, numbers_are_those_of_the_first_version);
   tcase_add_test(answers, purposes_keep_their_numbers);
+  tcase_add_test(answers, sobol_equals_the_published_sequence);
   tcase_add_test(indices, different_indices_give_different_numbers);
   tcase_add_test(indices, every_bit_of_every_index_counts);
   tcase_add_test(indices, bits_beyond_an_index_are_dropped);

@@ -147,6 +147,8 @@ dual dual_expm1(dual a);
 dual dual_log(dual a);
 dual dual_log1p(dual a);
 dual dual_sqrt(dual a);
+dual dual_sin(dual a);
+dual dual_cos(dual a);
 dual dual_pow(dual a, dual b);    /* a >= 0; at a = 0, b > 0 the tangents of b have no effect */
 dual dual_powr(dual a, double b); /* a >= 0 */
 dual dual_lgamma(dual a);         /* a > 0 */

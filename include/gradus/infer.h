@@ -140,10 +140,6 @@ typedef struct infer_family {
  * Not collective. */
 PetscErrorCode infer_base_samples(int n_draw, int n, uint64_t seed, double z[]);
 
-/* infer_sobol - coordinates in [0, 1) of points 0..n_point-1 of Sobol's sequence, directions of
- * Joe and Kuo (2008); n <= INFER_MAX.  Not collective. */
-PetscErrorCode infer_sobol(int n_point, int n, double x[]);
-
 /* infer_divergence - KL(q || prior) and its derivatives, with these base samples
  *
  * Out     dmean    [n]

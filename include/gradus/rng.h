@@ -42,7 +42,9 @@ typedef enum rng_purpose {
   RNG_SPA_OPEN,     /* key of a perturbed world, and the time of its first event */
   RNG_SPA_ATTEMPT,  /* extra attempts of infection in a perturbed world */
   RNG_SPA_DELETE,   /* infections of the base run that a perturbed world lacks */
-  RNG_SPA_HEALED    /* later infections of agents that a perturbed world has healed */
+  RNG_SPA_HEALED,   /* later infections of agents that a perturbed world has healed */
+  RNG_DESIGN,       /* points of a sweep: shifts, permutations, trajectories */
+  RNG_BOOTSTRAP     /* resamples of indices of a sweep */
 } rng_purpose;
 
 /* Who draws: everything but the purpose's own index. */
@@ -69,5 +71,15 @@ double rng_exponential(rng_key key, rng_purpose purpose, int64_t agent, uint32_t
 
 /* rng_normal - standard normal, by the inverse distribution function.  Not collective. */
 double rng_normal(rng_key key, rng_purpose purpose, int64_t agent, uint32_t step, uint32_t draw);
+
+/* rng_sobol - coordinates in [0, 1) of points 0..n_point-1 of Sobol's sequence in n dimensions
+ *
+ * Direction numbers of Joe and Kuo (2008); multiples of 2^-32.
+ * In      n  at most RNG_SOBOL_MAX
+ * Out     x  [n_point][n]
+ * Errors  PETSC_ERR_ARG_OUTOFRANGE
+ * Not collective. */
+enum { RNG_SOBOL_MAX = 128 };
+PetscErrorCode rng_sobol(int64_t n_point, int n, double x[]);
 
 #endif

@@ -40,6 +40,16 @@ dual dual_sqrt(dual a)
   return dual_chain(a, root, 0.5 / root);
 }
 
+dual dual_sin(dual a)
+{
+  return dual_chain(a, real_sin(a.v), real_cos(a.v));
+}
+
+dual dual_cos(dual a)
+{
+  return dual_chain(a, real_cos(a.v), -real_sin(a.v));
+}
+
 dual dual_pow(dual a, dual b)
 {
   const double value = real_pow(a.v, b.v);

@@ -11,6 +11,7 @@ PetscErrorCode model_create_sir_graph(model *m, options *o, const world_names *n
 PetscErrorCode model_create_sir_ode(model *m, options *o, const world_names *names);
 PetscErrorCode model_create_random_walk(model *m, options *o, const world_names *names);
 PetscErrorCode model_create_game_of_life(model *m, options *o, const world_names *names);
+PetscErrorCode model_create_test_function(model *m, options *o, const world_names *names);
 
 enum { MODEL_MAX_TYPES = 32 };
 
@@ -42,6 +43,7 @@ static PetscErrorCode register_all(void)
   PetscCall(model_register("sir_ode", model_create_sir_ode));
   PetscCall(model_register("random_walk", model_create_random_walk));
   PetscCall(model_register("game_of_life", model_create_game_of_life));
+  PetscCall(model_register("test_function", model_create_test_function));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -167,7 +169,8 @@ static const struct {
                    {"form", {"sir_graph"}},
                    {"ode", {"sir_ode"}},
                    {"walk", {"random_walk"}},
-                   {"board", {"game_of_life"}}};
+                   {"board", {"game_of_life"}},
+                   {"function", {"test_function"}}};
 
 static PetscErrorCode check_own_options(options *o, const model *m)
 {
@@ -236,7 +239,8 @@ PetscErrorCode model_source(const options *o, size_t size, char source[])
              (long long)options_int(o, "graph_seed"));
   else if (!strcmp(type, "game_of_life"))
     snprintf(source, size, "graph:grid:%lld:%lld", side, side);
-  else if (!strcmp(type, "random_walk") || !strcmp(type, "sir_ode"))
+  else if (!strcmp(type, "random_walk") || !strcmp(type, "sir_ode") ||
+           !strcmp(type, "test_function"))
     snprintf(source, size, "graph:point");
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -33,7 +33,7 @@ enum {
 const option options_table[] = {
   /* what is run */
   {.name = "model", .type = OPTIONS_WORD, .commands = RUN, .flags = OPTIONS_ANSWER,
-   .words = "epidemic|sir_graph|sir_ode|random_walk|game_of_life", .initial = "epidemic",
+   .words = "epidemic|sir_graph|sir_ode|random_walk|game_of_life|test_function", .initial = "epidemic",
    .help = "the model"},
   {.name = "world", .type = OPTIONS_PATH, .commands = WORLD,
    .flags = OPTIONS_SYNTHETIC | OPTIONS_ANSWER,
@@ -120,6 +120,9 @@ const option options_table[] = {
    .help = "random walk: up with probability p, or exp(-x/p)"},
   {.name = "board", .type = OPTIONS_INT, .commands = RUN, .flags = OPTIONS_ANSWER,
    BETWEEN(0, 10000), .initial = "3", .help = "game of life on (2 board + 1)^2 cells"},
+  {.name = "function", .type = OPTIONS_WORD, .commands = RUN, .flags = OPTIONS_ANSWER,
+   .words = "ishigami|g", .initial = "ishigami",
+   .help = "test_function: of Ishigami, three inputs, or Sobol's g, eight"},
 
   /* derivatives */
   {.name = "free", .type = OPTIONS_LIST, .commands = GIVEN, .flags = OPTIONS_ANSWER,

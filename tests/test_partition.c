@@ -92,9 +92,9 @@ START_TEST(every_type_deals_all_areas_evenly)
   int64_t cut;
 
   for (int t = 0; t < 3; t++) {
-    ck_petsc(partition_areas(PETSC_COMM_WORLD, types[t], &grid, owner));
+    ck_petsc(partition_areas(PETSC_COMM_WORLD, types[t], &grid, size, owner));
     ck_assert_all(PETSC_COMM_WORLD, owners_are_valid(&grid, owner));
-    ck_petsc(partition_quality(PETSC_COMM_WORLD, &grid, owner, &imbalance, &cut));
+    ck_petsc(partition_quality(PETSC_COMM_WORLD, &grid, size, owner, &imbalance, &cut));
     /* one area more than the mean of 256 / 7, and PT-Scotch's own allowance of 1 % */
     ck_assert_all(PETSC_COMM_WORLD, imbalance >= 1 && imbalance < 1.06);
     ck_assert_all(PETSC_COMM_WORLD, (size == 1) == (cut == 0));
@@ -106,7 +106,7 @@ END_TEST
 
 START_TEST(blocks_are_consecutive)
 {
-  ck_petsc(partition_areas(PETSC_COMM_WORLD, "blocks", &grid, owner));
+  ck_petsc(partition_areas(PETSC_COMM_WORLD, "blocks", &grid, size, owner));
   for (int a = 1; a < N_GRID; a++) ck_assert_int_ge(owner[a], owner[a - 1]);
 }
 END_TEST
@@ -115,7 +115,7 @@ START_TEST(four_ranks_get_quadrants_along_a_hilbert_curve)
 {
   int n_owner[2][2] = {{0}};
 
-  ck_petsc(partition_areas(PETSC_COMM_WORLD, "hilbert", &grid, owner));
+  ck_petsc(partition_areas(PETSC_COMM_WORLD, "hilbert", &grid, size, owner));
   if (size != 4) return;
   for (int a = 0; a < N_GRID; a++)
     n_owner[a % SIDE / (SIDE / 2)][a / SIDE / (SIDE / 2)] |= 1 << owner[a];
@@ -133,8 +133,8 @@ START_TEST(hilbert_without_coordinates_is_blocks)
   PetscMPIInt blocks[N_GRID];
 
   grid.x = grid.y = NULL;
-  ck_petsc(partition_areas(PETSC_COMM_WORLD, "blocks", &grid, blocks));
-  ck_petsc(partition_areas(PETSC_COMM_WORLD, "hilbert", &grid, owner));
+  ck_petsc(partition_areas(PETSC_COMM_WORLD, "blocks", &grid, size, blocks));
+  ck_petsc(partition_areas(PETSC_COMM_WORLD, "hilbert", &grid, size, owner));
   ck_assert_int_eq(memcmp(owner, blocks, sizeof owner), 0);
 }
 END_TEST
@@ -144,11 +144,48 @@ START_TEST(ptscotch_gives_the_same_twice)
   PetscMPIInt again[N_GRID];
 
   for (int a = 0; a < N_GRID; a++) weight[a] = 1 + a * 7919 % 101;
-  ck_petsc(partition_areas(PETSC_COMM_WORLD, "ptscotch", &grid, owner));
+  ck_petsc(partition_areas(PETSC_COMM_WORLD, "ptscotch", &grid, size, owner));
   for (int repeat = 0; repeat < 3; repeat++) {
-    ck_petsc(partition_areas(PETSC_COMM_WORLD, "ptscotch", &grid, again));
+    ck_petsc(partition_areas(PETSC_COMM_WORLD, "ptscotch", &grid, size, again));
     ck_assert_all(PETSC_COMM_WORLD, !memcmp(owner, again, sizeof owner));
   }
+}
+END_TEST
+
+/* The whole grid on this rank alone. */
+static partition_graph whole_grid(void)
+{
+  partition_graph whole = grid;
+  PetscInt n = 0;
+
+  ck_petsc(PetscCalloc1(N_GRID + 1, &whole.edge_ptr));
+  ck_petsc(PetscMalloc1(4 * N_GRID, &whole.edge));
+  ck_petsc(PetscMalloc1(4 * N_GRID, &whole.edge_weight));
+  for (PetscInt a = 0; a < N_GRID; a++) {
+    n += list_neighbours(a, whole.edge + n);
+    whole.edge_ptr[a + 1] = n;
+  }
+  for (PetscInt e = 0; e < n; e++) whole.edge_weight[e] = 3;
+  return whole;
+}
+
+START_TEST(parts_do_not_know_the_ranks_that_ask)
+{
+  static const char *const types[] = {"blocks", "hilbert", "ptscotch"};
+  static const PetscMPIInt n_part[] = {1, 2, 3, 4, 8, 100};
+  partition_graph whole = whole_grid();
+  PetscMPIInt alone[N_GRID];
+
+  for (int a = 0; a < N_GRID; a++) weight[a] = 1 + a * 7919 % 101;
+  for (int t = 0; t < 3; t++)
+    for (int p = 0; p < 6; p++) {
+      ck_petsc(partition_areas(PETSC_COMM_SELF, types[t], &whole, n_part[p], alone));
+      ck_petsc(partition_areas(PETSC_COMM_WORLD, types[t], &grid, n_part[p], owner));
+      ck_assert_all(PETSC_COMM_WORLD, !memcmp(owner, alone, sizeof owner));
+    }
+  ck_petsc(PetscFree(whole.edge_ptr));
+  ck_petsc(PetscFree(whole.edge));
+  ck_petsc(PetscFree(whole.edge_weight));
 }
 END_TEST
 
@@ -159,7 +196,7 @@ START_TEST(no_rank_is_left_without_agents)
   /* nearly all agents in one area, and areas without any */
   for (int a = 0; a < N_GRID; a++) weight[a] = a == 100 ? 1000000 : a % 3;
   for (int t = 0; t < 3; t++) {
-    ck_petsc(partition_areas(PETSC_COMM_WORLD, types[t], &grid, owner));
+    ck_petsc(partition_areas(PETSC_COMM_WORLD, types[t], &grid, size, owner));
     ck_assert_all(PETSC_COMM_WORLD, owners_are_valid(&grid, owner));
   }
 }
@@ -177,10 +214,10 @@ START_TEST(there_may_be_more_ranks_than_areas)
   int64_t cut;
 
   for (int t = 0; t < 3; t++) {
-    ck_petsc(partition_areas(PETSC_COMM_WORLD, types[t], &graph, owner));
+    ck_petsc(partition_areas(PETSC_COMM_WORLD, types[t], &graph, size, owner));
     ck_assert_all(PETSC_COMM_WORLD, owners_are_valid(&graph, owner));
   }
-  ck_petsc(partition_quality(PETSC_COMM_WORLD, &graph, owner, &imbalance, &cut));
+  ck_petsc(partition_quality(PETSC_COMM_WORLD, &graph, size, owner, &imbalance, &cut));
   ck_assert_int_eq(cut, 0);
 }
 END_TEST
@@ -191,7 +228,7 @@ START_TEST(quality_counts_each_cut_edge_once)
   int64_t cut;
 
   for (int a = 0; a < N_GRID; a++) owner[a] = a % SIDE < 4 ? 0 : size - 1;
-  ck_petsc(partition_quality(PETSC_COMM_WORLD, &grid, owner, &imbalance, &cut));
+  ck_petsc(partition_quality(PETSC_COMM_WORLD, &grid, size, owner, &imbalance, &cut));
   ck_assert_int_eq(cut, size == 1 ? 0 : 3 * SIDE);
   ck_assert_double_eq_tol(imbalance, size == 1 ? 1.0 : 0.75 * size, 1e-12);
 }
@@ -200,7 +237,7 @@ END_TEST
 START_TEST(an_unknown_type_is_refused)
 {
   ck_petsc_fails(BASE_ERROR(BASE_EXIT_OPTION),
-                 partition_areas(PETSC_COMM_WORLD, "metis", &grid, owner));
+                 partition_areas(PETSC_COMM_WORLD, "metis", &grid, size, owner));
   ck_assert_ptr_nonnull(strstr(base_error_message(), "metis"));
 }
 END_TEST
@@ -217,6 +254,7 @@ Suite *suite(void)
   tcase_add_test(tc, four_ranks_get_quadrants_along_a_hilbert_curve);
   tcase_add_test(tc, hilbert_without_coordinates_is_blocks);
   tcase_add_test(tc, ptscotch_gives_the_same_twice);
+  tcase_add_test(tc, parts_do_not_know_the_ranks_that_ask);
   tcase_add_test(tc, no_rank_is_left_without_agents);
   tcase_add_test(tc, there_may_be_more_ranks_than_areas);
   tcase_add_test(tc, quality_counts_each_cut_edge_once);

@@ -174,15 +174,38 @@ PetscErrorCode world_groups_destroy(world_groups **g);
 PetscErrorCode world_groups_sum(const world *w, const world_groups *g, PetscInt n_column,
                                 const double *row, bool everywhere, double *sum);
 
-/* What this rank holds and sends: for reports, plans and tests. */
+/* What a rank holds and sends: for reports, plans and tests.  All members are int64_t. */
 typedef struct world_counts {
   int64_t n_agent, n_area, n_site;
-  int64_t n_site_sent;     /* partial sums that leave this rank in one exchange */
+  int64_t n_here;          /* venues with several sites, all of them here */
+  int64_t n_leaf;          /* sites of venues that are on several ranks */
+  int64_t n_slot;          /* sites, here or not, of such venues that are owned here */
+  int64_t n_shared;        /* such venues */
+  int64_t n_site_sent;     /* partial sums that leave this rank in one exchange, and as many totals
+                              that it gets back */
   int64_t n_site_received; /* partial sums of other ranks that this rank adds */
-  int64_t n_neighbour;     /* ranks it sends to */
+  int64_t n_neighbour;     /* ranks it sends partial sums to */
+  int64_t n_neighbour_in;  /* ranks it gets partial sums from */
   int64_t bytes;           /* of the world's arrays here */
 } world_counts;
 void world_count(const world *w, world_counts *c);
+
+/* world_bytes - of the world's arrays on a rank with these counts, with room for exchanges of rows of
+ * `row` numbers (1 + width; 0: no exchange yet).  Not collective. */
+int64_t world_bytes(const world *w, const world_counts *c, int row);
+
+/* A partition for n_part ranks that need not exist here, and what each of them would hold. */
+typedef struct world_deal {
+  PetscMPIInt n_part;
+  const PetscMPIInt *owner; /* [n_area] part of each area, the same on every rank; borrowed */
+  world_counts *count;      /* [n_part] the caller's; bytes are those without an exchange */
+} world_deal;
+
+/* world_deal_count - fill count of each deal, the same on every rank and for any number of ranks
+ *
+ * Collective on the world's communicator.
+ * Cost  one pass over the sites of several areas for each deal; memory n_part^2 / 8 bytes a deal */
+PetscErrorCode world_deal_count(const world *w, int n_deal, world_deal deal[]);
 
 /* world_graph_create - the graph of areas (partition.h) of a world; src/world/README.md, section 5,
  * says what the weight of an edge is.  The world must outlive it.

@@ -139,7 +139,7 @@ static PetscErrorCode say_partition(const world *w, const options *o)
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_size(w->comm, &size));
   PetscCall(world_graph_create(w, &graph));
-  PetscCall(partition_quality(w->comm, graph, w->owner, &imbalance, &cut));
+  PetscCall(partition_quality(w->comm, graph, size, w->owner, &imbalance, &cut));
   PetscCall(world_graph_destroy(&graph));
   world_count(w, &c);
   n_sent = c.n_site_sent;

@@ -44,7 +44,7 @@ static PetscErrorCode choose_owners(const world_table *t, const char type[], wor
   if (size > 1 && !strcmp(type, "ptscotch")) PetscCall(world_graph_of_table(t, weight, &graph));
   graph.weight = weight;
   graph.x = w->area_x, graph.y = w->area_y; /* the table has given them away */
-  PetscCall(partition_areas(w->comm, type, &graph, w->owner));
+  PetscCall(partition_areas(w->comm, type, &graph, size, w->owner));
   PetscCall(PetscFree(graph.edge_ptr));
   PetscCall(PetscFree(graph.edge));
   PetscCall(PetscFree(graph.edge_weight));

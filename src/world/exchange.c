@@ -24,7 +24,7 @@ struct world_exchange {
   MPI_Datatype row[MAX_WIDTHS]; /* [n_width] owned */
   double *leaf_row, *slot_row;  /* [n_leaf], [n_slot] rows of the widest; owned */
   int row_max;                  /* numbers in a row they have room for */
-  int64_t n_sent, n_received, n_neighbour;
+  int64_t n_sent, n_received, n_neighbour, n_neighbour_in;
 };
 
 /* Slots of the venues that this rank owns, from the sites that want one. */
@@ -70,24 +70,26 @@ static PetscErrorCode create_forest(const world *w, struct world_exchange *x,
 {
   PetscMPIInt rank, size;
   PetscSFNode *root;
-  int64_t *n_sent_to;
+  int64_t *n_sent_to, *n_received_from;
 
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(w->comm, &rank));
   PetscCallMPI(MPI_Comm_size(w->comm, &size));
   PetscCall(PetscMalloc1(x->n_leaf, &root));
-  PetscCall(PetscCalloc1(size, &n_sent_to));
+  PetscCall(PetscCalloc2(size, &n_sent_to, size, &n_received_from));
   for (PetscInt l = 0; l < x->n_leaf; l++) {
     root[l] = (PetscSFNode){.rank = to[l], .index = slot[l]};
     n_sent_to[to[l]]++;
   }
+  for (PetscInt s = 0; s < x->n_slot; s++) n_received_from[x->slot_rank[s]]++;
   for (PetscMPIInt r = 0; r < size; r++) {
     if (r == rank) continue;
     x->n_sent += n_sent_to[r];
+    x->n_received += n_received_from[r];
     x->n_neighbour += n_sent_to[r] > 0;
+    x->n_neighbour_in += n_received_from[r] > 0;
   }
-  for (PetscInt s = 0; s < x->n_slot; s++) x->n_received += x->slot_rank[s] != rank;
-  PetscCall(PetscFree(n_sent_to));
+  PetscCall(PetscFree2(n_sent_to, n_received_from));
   PetscCall(PetscSFCreate(w->comm, &x->sf));
   PetscCall(
     PetscSFSetGraph(x->sf, x->n_slot, x->n_leaf, NULL, PETSC_OWN_POINTER, root, PETSC_OWN_POINTER));
@@ -199,13 +201,19 @@ PetscErrorCode world_exchange_destroy(struct world_exchange **exchange)
 
 void world_exchange_count(const struct world_exchange *x, world_counts *c)
 {
+  c->n_here = x->n_here;
+  c->n_leaf = x->n_leaf;
+  c->n_slot = x->n_slot;
+  c->n_shared = x->n_venue;
   c->n_site_sent = x->n_sent;
   c->n_site_received = x->n_received;
   c->n_neighbour = x->n_neighbour;
-  c->bytes += (int64_t)sizeof(PetscInt) * (2 * x->n_here + x->n_leaf + x->n_venue + 1);
-  c->bytes += (int64_t)sizeof(PetscMPIInt) * x->n_slot;
-  c->bytes += (int64_t)sizeof(PetscSFNode) * x->n_leaf;
-  c->bytes += (int64_t)sizeof(double) * x->row_max * (x->n_leaf + x->n_slot);
+  c->n_neighbour_in = x->n_neighbour_in;
+}
+
+int world_exchange_row_max(const struct world_exchange *x)
+{
+  return x->row_max;
 }
 
 /* The message type of a width, and room for its rows. */

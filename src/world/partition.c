@@ -11,7 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HILBERT_BITS = 30 };
+enum {
+  HILBERT_BITS = 30,
+  GATHER_EDGES = 1 << 25 /* counted at both ends; 256 MB */
+};
 
 /* Scotch adds up weights in 32 bits: their sums are kept below this. */
 static const int64_t MAX_WEIGHT_SUM = (int64_t)1 << 30;
@@ -92,6 +95,65 @@ static PetscInt scaled_weight(int64_t weight, int64_t scale)
   return (PetscInt)PetscMax(weight / scale, 1);
 }
 
+static int64_t count_rows(MPI_Comm comm, const partition_graph *graph, int64_t *first)
+{
+  PetscMPIInt rank, size;
+
+  MPI_Comm_rank(comm, &rank);
+  MPI_Comm_size(comm, &size);
+  *first = world_table_block(graph->n_area, rank, size);
+  return world_table_block(graph->n_area, rank + 1, size) - *first;
+}
+
+/* Rows of all ranks, `n` here, of one number each, put together on rank 0. */
+static PetscErrorCode gather_ints(MPI_Comm comm, PetscMPIInt n, const PetscInt mine[],
+                                  PetscInt **all)
+{
+  PetscMPIInt rank, size, *count, *first, sum = 0;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  PetscCallMPI(MPI_Comm_size(comm, &size));
+  PetscCall(PetscMalloc2(size, &count, size, &first));
+  PetscCallMPI(MPI_Gather(&n, 1, MPI_INT, count, 1, MPI_INT, 0, comm));
+  for (PetscMPIInt r = 0; !rank && r < size; r++) {
+    first[r] = sum;
+    sum += count[r];
+  }
+  PetscCall(PetscMalloc1(sum, all));
+  PetscCallMPI(MPI_Gatherv(mine, n, MPIU_INT, *all, count, first, MPIU_INT, 0, comm));
+  PetscCall(PetscFree2(count, first));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The whole graph on rank 0, without rows on the others.  The caller frees its edges. */
+static PetscErrorCode gather_graph(MPI_Comm comm, const partition_graph *graph,
+                                   partition_graph *whole)
+{
+  PetscMPIInt rank;
+  PetscInt *degree;
+  int64_t first;
+  const int64_t n_row = count_rows(comm, graph, &first);
+  const PetscInt n_edge = graph->edge_ptr[n_row];
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  *whole = *graph;
+  PetscCall(PetscMalloc1(n_row, &degree));
+  for (int64_t i = 0; i < n_row; i++) degree[i] = graph->edge_ptr[i + 1] - graph->edge_ptr[i];
+  PetscCall(gather_ints(comm, (PetscMPIInt)n_row, degree, &whole->edge_ptr));
+  PetscCall(PetscFree(degree));
+  PetscCall(gather_ints(comm, n_edge, graph->edge, &whole->edge));
+  PetscCall(gather_ints(comm, n_edge, graph->edge_weight, &whole->edge_weight));
+  if (rank) PetscFunctionReturn(PETSC_SUCCESS);
+  degree = whole->edge_ptr;
+  PetscCall(PetscCalloc1(graph->n_area + 1, &whole->edge_ptr));
+  for (int64_t a = 0; a < graph->n_area; a++)
+    whole->edge_ptr[a + 1] = whole->edge_ptr[a] + degree[a];
+  PetscCall(PetscFree(degree));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* The rows of this rank as PETSc's adjacency matrix, which owns its copies. */
 static PetscErrorCode create_adjacency(MPI_Comm comm, const partition_graph *graph, PetscInt n_row,
                                        Mat *adjacency)
@@ -154,21 +216,17 @@ static PetscErrorCode reset_scotch(void)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode partition_ptscotch(MPI_Comm comm, const partition_graph *graph,
-                                         PetscMPIInt owner[])
+static PetscErrorCode apply_ptscotch(MPI_Comm comm, const partition_graph *graph,
+                                     PetscMPIInt n_part, PetscMPIInt owner[])
 {
-  PetscMPIInt rank, size;
   MatPartitioning partitioning;
   Mat adjacency;
   IS part;
-  PetscInt first, n_row, *weight;
-  int64_t total = 0;
+  PetscInt *weight;
+  int64_t total = 0, first;
+  const PetscInt n_row = (PetscInt)count_rows(comm, graph, &first);
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  PetscCallMPI(MPI_Comm_size(comm, &size));
-  first = (PetscInt)world_table_block(graph->n_area, rank, size);
-  n_row = (PetscInt)world_table_block(graph->n_area, rank + 1, size) - first;
   PetscCall(reset_scotch());
   PetscCall(create_adjacency(comm, graph, n_row, &adjacency));
   for (int64_t a = 0; a < graph->n_area; a++) total += graph->weight[a];
@@ -179,7 +237,7 @@ static PetscErrorCode partition_ptscotch(MPI_Comm comm, const partition_graph *g
   PetscCall(MatPartitioningSetAdjacency(partitioning, adjacency));
   PetscCall(MatPartitioningSetType(partitioning, MATPARTITIONINGPTSCOTCH));
   PetscCall(MatPartitioningSetVertexWeights(partitioning, weight)); /* takes the array */
-  PetscCall(MatPartitioningSetNParts(partitioning, size));
+  PetscCall(MatPartitioningSetNParts(partitioning, n_part));
   PetscCall(MatPartitioningApply(partitioning, &part));
   PetscCall(gather_owner(comm, graph->n_area, part, owner));
   PetscCall(ISDestroy(&part));
@@ -187,27 +245,67 @@ static PetscErrorCode partition_ptscotch(MPI_Comm comm, const partition_graph *g
   PetscCall(MatDestroy(&adjacency));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
+
+/* A graph of up to GATHER_EDGES is partitioned by rank 0 alone, so that the answer does not depend
+ * on the ranks that ask; a larger one by all ranks, each with its rows. */
+static PetscErrorCode partition_ptscotch(MPI_Comm comm, const partition_graph *graph,
+                                         PetscMPIInt n_part, PetscMPIInt owner[])
+{
+  partition_graph whole;
+  PetscMPIInt rank;
+  bool is_gathered;
+
+  PetscFunctionBegin;
+  PetscCall(partition_is_gathered(comm, graph, &is_gathered));
+  if (!is_gathered) {
+    PetscCall(apply_ptscotch(comm, graph, n_part, owner));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  PetscCall(gather_graph(comm, graph, &whole));
+  if (!rank) PetscCall(apply_ptscotch(PETSC_COMM_SELF, &whole, n_part, owner));
+  PetscCall(PetscFree(whole.edge_ptr));
+  PetscCall(PetscFree(whole.edge));
+  PetscCall(PetscFree(whole.edge_weight));
+  PetscCallMPI(MPI_Bcast(owner, (PetscMPIInt)graph->n_area, MPI_INT, 0, comm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
 #endif
 
-/* Gives each rank without agents the smallest area of the richest rank that has two or more. */
-static PetscErrorCode fill_empty_ranks(const partition_graph *graph, PetscMPIInt size,
+PetscErrorCode partition_is_gathered(MPI_Comm comm, const partition_graph *graph, bool *is_gathered)
+{
+  PetscMPIInt rank, size;
+  int64_t n_edge;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  PetscCallMPI(MPI_Comm_size(comm, &size));
+  n_edge = graph->edge_ptr[world_table_block(graph->n_area, rank + 1, size) -
+                           world_table_block(graph->n_area, rank, size)];
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &n_edge, 1, MPI_INT64_T, MPI_SUM, comm));
+  *is_gathered = n_edge <= GATHER_EDGES;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Gives each part without agents the smallest area of the richest part that has two or more. */
+static PetscErrorCode fill_empty_parts(const partition_graph *graph, PetscMPIInt n_part,
                                        PetscMPIInt owner[])
 {
   int64_t *n_agent, *n_area;
 
   PetscFunctionBegin;
-  PetscCall(PetscCalloc2(size, &n_agent, size, &n_area));
+  PetscCall(PetscCalloc2(n_part, &n_agent, n_part, &n_area));
   for (int64_t a = 0; a < graph->n_area; a++) {
     if (!graph->weight[a]) continue;
     n_agent[owner[a]] += graph->weight[a];
     n_area[owner[a]]++;
   }
-  for (PetscMPIInt poor = 0; poor < size; poor++) {
+  for (PetscMPIInt poor = 0; poor < n_part; poor++) {
     PetscMPIInt rich = -1;
     int64_t smallest = -1;
 
     if (n_area[poor]) continue;
-    for (PetscMPIInt r = 0; r < size; r++)
+    for (PetscMPIInt r = 0; r < n_part; r++)
       if (n_area[r] > 1 && (rich < 0 || n_agent[r] > n_agent[rich])) rich = r;
     if (rich < 0) break;
     for (int64_t a = 0; a < graph->n_area; a++)
@@ -223,33 +321,30 @@ static PetscErrorCode fill_empty_ranks(const partition_graph *graph, PetscMPIInt
 }
 
 PetscErrorCode partition_areas(MPI_Comm comm, const char type[], const partition_graph *graph,
-                               PetscMPIInt owner[])
+                               PetscMPIInt n_part, PetscMPIInt owner[])
 {
-  PetscMPIInt size;
-
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_size(comm, &size));
   if (!strcmp(type, "hilbert") && graph->x && graph->y) {
-    PetscCall(partition_hilbert(graph, size, owner));
-  } else if (!strcmp(type, "ptscotch") && size > 1 && graph->n_area > size) {
+    PetscCall(partition_hilbert(graph, n_part, owner));
+  } else if (!strcmp(type, "ptscotch") && n_part > 1 && graph->n_area > n_part) {
 #if defined(PETSC_HAVE_PTSCOTCH)
-    PetscCall(partition_ptscotch(comm, graph, owner));
+    PetscCall(partition_ptscotch(comm, graph, n_part, owner));
 #else
     PetscCall(PetscFPrintf(comm, PETSC_STDERR,
                            "gradus: note: partition: this PETSc has no PT-Scotch; using blocks\n"));
-    cut_order(graph, NULL, size, owner);
+    cut_order(graph, NULL, n_part, owner);
 #endif
   } else {
     if (strcmp(type, "blocks") && strcmp(type, "hilbert") && strcmp(type, "ptscotch"))
       base_fail(comm, BASE_EXIT_OPTION, "partition: %s: not one of blocks, hilbert, ptscotch",
                 type);
-    cut_order(graph, NULL, size, owner);
+    cut_order(graph, NULL, n_part, owner);
   }
-  PetscCall(fill_empty_ranks(graph, size, owner));
+  PetscCall(fill_empty_parts(graph, n_part, owner));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-PetscErrorCode partition_quality(MPI_Comm comm, const partition_graph *graph,
+PetscErrorCode partition_quality(MPI_Comm comm, const partition_graph *graph, PetscMPIInt n_part,
                                  const PetscMPIInt owner[], double *imbalance, int64_t *cut)
 {
   PetscMPIInt rank, size;
@@ -258,11 +353,11 @@ PetscErrorCode partition_quality(MPI_Comm comm, const partition_graph *graph,
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   PetscCallMPI(MPI_Comm_size(comm, &size));
-  PetscCall(PetscCalloc1(size, &n_agent));
+  PetscCall(PetscCalloc1(n_part, &n_agent));
   for (int64_t a = 0; a < graph->n_area; a++) n_agent[owner[a]] += graph->weight[a];
-  for (PetscMPIInt r = 0; r < size; r++) {
-    largest = PetscMax(largest, n_agent[r]);
-    total += n_agent[r];
+  for (PetscMPIInt p = 0; p < n_part; p++) {
+    largest = PetscMax(largest, n_agent[p]);
+    total += n_agent[p];
   }
   PetscCall(PetscFree(n_agent));
   first = world_table_block(graph->n_area, rank, size);
@@ -271,7 +366,7 @@ PetscErrorCode partition_quality(MPI_Comm comm, const partition_graph *graph,
     for (PetscInt e = graph->edge_ptr[i]; e < graph->edge_ptr[i + 1]; e++)
       if (owner[first + i] != owner[graph->edge[e]]) twice_cut += graph->edge_weight[e];
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &twice_cut, 1, MPI_INT64_T, MPI_SUM, comm));
-  *imbalance = total ? (double)largest * size / (double)total : 1.0;
+  *imbalance = total ? (double)largest * n_part / (double)total : 1.0;
   *cut = twice_cut / 2;
   PetscFunctionReturn(PETSC_SUCCESS);
 }

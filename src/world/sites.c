@@ -72,18 +72,8 @@ PetscErrorCode world_sites_clear(world_sites *sites)
 
 /* ---- the directory of venues ---- */
 
-/* All sites of this rank's block of venues, by (venue, area). */
-typedef struct directory {
-  world_ship *ship;
-  int64_t first, n_area;
-  PetscInt n;
-  uint64_t *key;   /* [n] (venue - first) * n_area + area, ascending */
-  PetscInt *place; /* [n] where the site stands among those received */
-  int32_t *size;   /* [n] members, by place */
-} directory;
-
-static PetscErrorCode directory_create(MPI_Comm comm, int64_t n_venue, int64_t n_area,
-                                       const world_sites *sites, directory *d)
+PetscErrorCode world_directory_create(MPI_Comm comm, int64_t n_venue, int64_t n_area,
+                                      const world_sites *sites, world_directory *d)
 {
   PetscMPIInt rank, size, *to;
   int64_t *venue;
@@ -113,7 +103,7 @@ static PetscErrorCode directory_create(MPI_Comm comm, int64_t n_venue, int64_t n
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode directory_destroy(directory *d)
+PetscErrorCode world_directory_destroy(world_directory *d)
 {
   PetscFunctionBegin;
   PetscCall(PetscFree3(d->key, d->place, d->size));
@@ -121,22 +111,12 @@ static PetscErrorCode directory_destroy(directory *d)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static int64_t directory_venue(const directory *d, PetscInt i)
-{
-  return (int64_t)(d->key[i] / (uint64_t)d->n_area);
-}
-
-static int32_t directory_area(const directory *d, PetscInt i)
-{
-  return (int32_t)(d->key[i] % (uint64_t)d->n_area);
-}
-
 /* One past the last site of the venue that site i belongs to. */
-static PetscInt directory_end(const directory *d, PetscInt i)
+PetscInt world_directory_end(const world_directory *d, PetscInt i)
 {
-  const int64_t venue = directory_venue(d, i);
+  const int64_t venue = world_directory_venue(d, i);
 
-  while (i < d->n && directory_venue(d, i) == venue) i++;
+  while (i < d->n && world_directory_venue(d, i) == venue) i++;
   return i;
 }
 
@@ -144,7 +124,7 @@ PetscErrorCode world_sites_survey(MPI_Comm comm, int64_t n_venue, int64_t n_area
                                   const world_sites *sites, const int32_t venue_area[],
                                   int32_t size[], int32_t home[], int64_t *wrong)
 {
-  directory d;
+  world_directory d;
   PetscMPIInt rank, *from;
   int64_t n_found = 0, n_here;
   int32_t *home_here;
@@ -152,17 +132,17 @@ PetscErrorCode world_sites_survey(MPI_Comm comm, int64_t n_venue, int64_t n_area
   PetscFunctionBegin;
   *wrong = -1;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  PetscCall(directory_create(comm, n_venue, n_area, sites, &d));
+  PetscCall(world_directory_create(comm, n_venue, n_area, sites, &d));
   PetscCall(PetscMalloc2(d.n, &from, d.n, &home_here));
   for (PetscMPIInt r = 0; r < d.ship->size; r++)
     for (PetscMPIInt i = 0; i < d.ship->recv_count[r]; i++) from[d.ship->recv_first[r] + i] = r;
   for (PetscInt first = 0, end; first < d.n; first = end) {
-    const int32_t lowest = directory_area(&d, first);
-    const int64_t venue = directory_venue(&d, first);
+    const int32_t lowest = world_directory_area(&d, first);
+    const int64_t venue = world_directory_venue(&d, first);
     bool is_on_one_rank = true;
     int64_t sum = 0;
 
-    end = directory_end(&d, first);
+    end = world_directory_end(&d, first);
     if (venue_area && *wrong < 0 && (venue != n_found || venue_area[venue] != lowest))
       *wrong = d.first + n_found;
     n_found++;
@@ -181,7 +161,7 @@ PetscErrorCode world_sites_survey(MPI_Comm comm, int64_t n_venue, int64_t n_area
   PetscCall(world_ship_reply(d.ship, sizeof(int32_t), d.size, size));
   PetscCall(world_ship_reply(d.ship, sizeof(int32_t), home_here, home));
   PetscCall(PetscFree2(from, home_here));
-  PetscCall(directory_destroy(&d));
+  PetscCall(world_directory_destroy(&d));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -262,15 +242,15 @@ static PetscErrorCode edges_add(edge_list *e, uint64_t key, PetscInt weight)
 static PetscErrorCode edges_add_kind(MPI_Comm comm, int64_t n_venue, int64_t n_area,
                                      const world_sites *sites, edge_list *e)
 {
-  directory d;
+  world_directory d;
 
   PetscFunctionBegin;
   if (!n_venue) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(directory_create(comm, n_venue, n_area, sites, &d));
+  PetscCall(world_directory_create(comm, n_venue, n_area, sites, &d));
   for (PetscInt first = 0, end; first < d.n; first = end) {
     PetscInt n = first; /* sites of one area, told by several ranks, become one */
 
-    end = directory_end(&d, first);
+    end = world_directory_end(&d, first);
     for (PetscInt i = first + 1; i < end; i++) {
       if (d.key[i] == d.key[n]) {
         d.size[d.place[n]] += d.size[d.place[i]];
@@ -283,12 +263,13 @@ static PetscErrorCode edges_add_kind(MPI_Comm comm, int64_t n_venue, int64_t n_a
       const PetscInt last = n - first < CLIQUE_AREAS ? n : PetscMin(i + 1, n);
 
       for (PetscInt j = i + 1; j <= last; j++)
-        PetscCall(edges_add(
-          e, (uint64_t)directory_area(&d, i) * (uint64_t)n_area + (uint64_t)directory_area(&d, j),
-          PetscMin(d.size[d.place[i]], d.size[d.place[j]])));
+        PetscCall(edges_add(e,
+                            (uint64_t)world_directory_area(&d, i) * (uint64_t)n_area +
+                              (uint64_t)world_directory_area(&d, j),
+                            PetscMin(d.size[d.place[i]], d.size[d.place[j]])));
     }
   }
-  PetscCall(directory_destroy(&d));
+  PetscCall(world_directory_destroy(&d));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -373,9 +354,8 @@ PetscErrorCode world_graph_of_table(const world_table *t, const int64_t weight[]
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Sites of kind k, the first of which is `first`. */
-static world_sites sites_of_kind(const world *w, int k, PetscInt first, int32_t area[],
-                                 int32_t size[])
+world_sites world_sites_of_kind(const world *w, int k, PetscInt first, int32_t area[],
+                                int32_t size[])
 {
   world_sites sites = {.venue = w->site_venue + first, .area = area + first, .size = size + first};
 
@@ -397,7 +377,7 @@ static PetscErrorCode add_edges(const world *w, partition_graph *graph)
       if (w->kind[k].site[m] >= 0) size[w->kind[k].site[m]]++;
   PetscCall(edges_create(COMPACT_EDGES, &edges));
   for (int k = 0; k < w->n_kind; k++) {
-    const world_sites sites = sites_of_kind(w, k, first, area, size);
+    const world_sites sites = world_sites_of_kind(w, k, first, area, size);
 
     PetscCall(edges_add_kind(w->comm, w->kind[k].n_venue, w->n_area, &sites, &edges));
     first += sites.n;

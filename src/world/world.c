@@ -85,23 +85,30 @@ const world_attribute *world_find_attribute(const world *w, const char name[])
   return NULL;
 }
 
+int64_t world_bytes(const world *w, const world_counts *c, int row)
+{
+  int64_t agent = sizeof(int64_t), bytes = 0;
+
+  for (int k = 0; k < w->n_kind; k++) agent += (int64_t)sizeof(int32_t) * w->kind[k].n_slot;
+  for (int m = 0; m < w->n_attribute; m++) {
+    agent += (int64_t)(w->attribute[m].is_label ? sizeof(int32_t) : sizeof(double));
+    bytes += (int64_t)WORLD_NAME_SIZE * w->attribute[m].n_label;
+  }
+  bytes += agent * c->n_agent;
+  bytes += (int64_t)(sizeof(uint8_t) + sizeof(int64_t) + sizeof(int32_t)) * c->n_site;
+  bytes += (int64_t)(sizeof(int64_t) + sizeof(PetscInt)) * c->n_area;
+  bytes += (int64_t)(WORLD_NAME_SIZE + sizeof(int64_t) + sizeof(PetscMPIInt)) * w->n_area;
+  if (w->has_coordinates) bytes += (int64_t)(2 * sizeof(double)) * w->n_area;
+  bytes += (int64_t)sizeof(PetscInt) * (2 * c->n_here + c->n_leaf + c->n_shared + 1);
+  bytes += (int64_t)sizeof(PetscMPIInt) * c->n_slot + (int64_t)(2 * sizeof(PetscInt)) * c->n_leaf;
+  return bytes + (int64_t)sizeof(double) * row * (c->n_leaf + c->n_slot);
+}
+
 void world_count(const world *w, world_counts *c)
 {
   *c = (world_counts){.n_agent = w->n, .n_area = w->n_local_area, .n_site = w->n_site};
-  c->bytes = (int64_t)sizeof(int64_t) * w->n;
-  for (int k = 0; k < w->n_kind; k++)
-    c->bytes += (int64_t)sizeof(int32_t) * w->n * w->kind[k].n_slot;
-  for (int m = 0; m < w->n_attribute; m++) {
-    const world_attribute *attribute = &w->attribute[m];
-
-    c->bytes += (int64_t)(attribute->is_label ? sizeof(int32_t) : sizeof(double)) * w->n;
-    c->bytes += (int64_t)WORLD_NAME_SIZE * attribute->n_label;
-  }
-  c->bytes += (int64_t)(sizeof(uint8_t) + sizeof(int64_t) + sizeof(int32_t)) * w->n_site;
-  c->bytes += (int64_t)(sizeof(int64_t) + sizeof(PetscInt)) * w->n_local_area;
-  c->bytes += (int64_t)(WORLD_NAME_SIZE + sizeof(int64_t) + sizeof(PetscMPIInt)) * w->n_area;
-  if (w->has_coordinates) c->bytes += (int64_t)(2 * sizeof(double)) * w->n_area;
   world_exchange_count(w->exchange, c);
+  c->bytes = world_bytes(w, c, world_exchange_row_max(w->exchange));
 }
 
 /* ---- checks ---- */

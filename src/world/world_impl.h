@@ -69,6 +69,39 @@ PetscErrorCode world_sites_collect(PetscInt n, int n_slot, int64_t n_area, const
                                    const int64_t venue[], world_sites *sites);
 PetscErrorCode world_sites_clear(world_sites *sites);
 
+/* world_sites_of_kind - the sites of kind k of a world, the first of which is `first`: a view of its
+ * arrays and of area, size [n_site].  Not collective. */
+world_sites world_sites_of_kind(const world *w, int k, PetscInt first, int32_t area[],
+                                int32_t size[]);
+
+/* All sites of this rank's block of venues, by (venue, area). */
+typedef struct world_directory {
+  world_ship *ship;
+  int64_t first, n_area;
+  PetscInt n;
+  uint64_t *key;   /* [n] (venue - first) * n_area + area, ascending */
+  PetscInt *place; /* [n] where the site stands among those received */
+  int32_t *size;   /* [n] members, by place */
+} world_directory;
+
+/* world_directory_create - tell each venue's directory the sites.  Collective on comm. */
+PetscErrorCode world_directory_create(MPI_Comm comm, int64_t n_venue, int64_t n_area,
+                                      const world_sites *sites, world_directory *d);
+PetscErrorCode world_directory_destroy(world_directory *d);
+
+static inline int64_t world_directory_venue(const world_directory *d, PetscInt i)
+{
+  return (int64_t)(d->key[i] / (uint64_t)d->n_area);
+}
+
+static inline int32_t world_directory_area(const world_directory *d, PetscInt i)
+{
+  return (int32_t)(d->key[i] % (uint64_t)d->n_area);
+}
+
+/* world_directory_end - one past the last site of the venue that site i belongs to */
+PetscInt world_directory_end(const world_directory *d, PetscInt i);
+
 /* world_sites_survey - what the venues of this rank's sites are like over all ranks
  *
  * In      venue_area  [block of venues] what the source says is a venue's area; NULL if nothing
@@ -116,6 +149,9 @@ PetscErrorCode world_exchange_create(world *w, const int32_t home[], const int32
                                      bool rank_order_sums);
 PetscErrorCode world_exchange_destroy(struct world_exchange **x);
 void world_exchange_count(const struct world_exchange *x, world_counts *c);
+
+/* world_exchange_row_max - numbers in a row that there is room for */
+int world_exchange_row_max(const struct world_exchange *x);
 
 /* ---- world_h5.c ---- */
 

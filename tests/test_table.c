@@ -646,10 +646,10 @@ START_TEST(a_synthetic_world_is_the_same_on_any_ranks)
   world_table *t, *whole;
   bool is_valid;
 
-  ck_petsc(world_table_from_synthetic(world_comm, n_agent[_i], 1, &t));
+  ck_petsc(world_table_from_synthetic(world_comm, n_agent[_i], false, 1, &t));
   ck_petsc(world_table_is_valid(t, &is_valid));
   ck_assert_all(world_comm, is_valid);
-  ck_petsc(world_table_from_synthetic(PETSC_COMM_SELF, n_agent[_i], 1, &whole));
+  ck_petsc(world_table_from_synthetic(PETSC_COMM_SELF, n_agent[_i], false, 1, &whole));
   ck_assert_all(world_comm, is_part_of(t, whole));
   ck_petsc(world_table_destroy(&whole));
   ck_petsc(world_table_destroy(&t));
@@ -664,7 +664,7 @@ START_TEST(a_synthetic_world_is_as_described)
   double age_high = 0;
   world_table *t;
 
-  ck_petsc(world_table_from_synthetic(world_comm, n_agent, 1, &t));
+  ck_petsc(world_table_from_synthetic(world_comm, n_agent, false, 1, &t));
   ck_assert_all(world_comm, t->n_area == 61 && t->n_kind == 4 && t->n_attribute == 1);
   for (int k = 0; k < 3; k++)
     ck_assert_double_eq_tol((double)n_agent / (double)t->kind[k].n_venue, mean_size[k],
@@ -704,6 +704,8 @@ END_TEST
 START_TEST(peek_names_what_a_synthetic_world_offers)
 {
   static const char *const bad[] = {"synthetic:",
+                                    "synthetic:town:",
+                                    "synthetic:town:0",
                                     "synthetic:abc",
                                     "synthetic:0",
                                     "synthetic:-5",

@@ -22,6 +22,7 @@ enum { N_NAMES = sizeof all_names / sizeof *all_names };
 /* One block of replicates, by one group of ranks. */
 typedef struct block {
   session *s;
+  const compare *c;
   compare_card *card;
   const estimate *e, *coarse; /* coarse: the reference's step 2h, else NULL */
   int64_t first, n_replicate; /* first: replicate of task 0 of this round */
@@ -33,7 +34,8 @@ typedef struct block {
 static PetscErrorCode run_block(void *context, int64_t k, double result[])
 {
   block *b = context;
-  const size_t cells = trajectory_cells(&b->y[0], 0), P = (size_t)b->y[0].width;
+  const size_t own = trajectory_cells(&b->y[0], 0), P = (size_t)b->y[0].width;
+  const size_t cells = compare_cells(b->s, b->c);
   const int64_t from = b->first + k * b->size;
   const int n = (int)PetscMin(b->size, b->n_replicate - from);
   double theta[MODEL_MAX_PARAMETERS];
@@ -48,11 +50,12 @@ static PetscErrorCode run_block(void *context, int64_t k, double result[])
   for (int r = 0; r < n; r++) {
     double *row = result + (size_t)r * cells * (1 + P);
 
-    PetscCall(PetscArraycpy(row, b->y[r].set[0].val, cells));
-    for (size_t c = 0; P && c < cells * P; c++) {
+    PetscCall(PetscArraycpy(row, b->y[r].set[0].val, own));
+    for (size_t c = 0; P && c < own * P; c++) {
       row[cells + c] = b->y[r].set[0].der[c];
       if (b->coarse) row[cells + c] = (4 * row[cells + c] - b->y[b->size].set[0].der[c]) / 3;
     }
+    compare_add_windows(b->s, b->c, (int)P, row);
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -75,11 +78,12 @@ static PetscErrorCode run_rounds(block *b, double *result, size_t row)
 }
 
 /* All replicates of one estimator into its card. */
-static PetscErrorCode fill_card(session *s, const estimate *e, const estimate *coarse, int64_t n,
-                                int64_t offset, compare_card *card)
+static PetscErrorCode fill_card(session *s, const compare *c, const estimate *e,
+                                const estimate *coarse, int64_t n, int64_t offset,
+                                compare_card *card)
 {
-  block b = {.s = s, .card = card, .e = e, .coarse = coarse, .n_replicate = n, .offset = offset};
-  const size_t cells = (size_t)s->m->n_observable * (size_t)(s->m->n_step + 1);
+  block b = {.s = s, .c = c, .card = card, .e = e, .coarse = coarse, .n_replicate = n, .offset = offset};
+  const size_t cells = compare_cells(s, c);
   const int width = e->type == ESTIMATE_NONE ? 0 : e->n_free;
   const size_t row = cells * (size_t)(1 + width);
   double *result, start;
@@ -200,19 +204,19 @@ static PetscErrorCode run_all(session *s, compare *c)
   estimate_plain(s->o, s->m, &plain);
   PetscCall(progress_phase(s->p, "plain", "run", PLAIN_RUNS));
   /* twice: the first time touches the memory */
-  PetscCall(fill_card(s, &plain, NULL, PLAIN_RUNS, 0, &c->plain));
+  PetscCall(fill_card(s, c, &plain, NULL, PLAIN_RUNS, 0, &c->plain));
   PetscCall(compare_card_destroy(&c->plain));
-  PetscCall(fill_card(s, &plain, NULL, PLAIN_RUNS, 0, &c->plain));
+  PetscCall(fill_card(s, c, &plain, NULL, PLAIN_RUNS, 0, &c->plain));
   c->plain_seconds = c->plain.seconds;
   PetscCall(progress_phase(s->p, "reference", "run", options_int(s->o, "reference_replicates")));
-  PetscCall(fill_card(s, &c->twin[0], &c->twin[1], options_int(s->o, "reference_replicates"),
+  PetscCall(fill_card(s, c, &c->twin[0], &c->twin[1], options_int(s->o, "reference_replicates"),
                       REFERENCE_OFFSET, &c->reference));
   for (int i = 0; i < c->n; i++) {
     PetscCall(estimate_warn(&c->e[i], s->m, s->comm));
     PetscCall(estimate_prepare(&c->e[i], s->s, theta, s->key));
     estimate_describe(&c->e[i], sizeof c->card[i].form, c->card[i].form);
     PetscCall(progress_phase(s->p, c->card[i].name, "run", c->card[i].n));
-    PetscCall(fill_card(s, &c->e[i], NULL, c->card[i].n, 0, &c->card[i]));
+    PetscCall(fill_card(s, c, &c->e[i], NULL, c->card[i].n, 0, &c->card[i]));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -222,7 +226,7 @@ static PetscErrorCode run_all(session *s, compare *c)
 static PetscErrorCode put(const session *s, const compare *c, h5_file *f, const char name[],
                           const char text[], int which)
 {
-  const int64_t n_time = s->m->n_step + 1, O = s->m->n_observable, P = c->twin[0].n_free;
+  const int64_t n_time = s->m->n_step + 1, O = c->n_row, P = c->twin[0].n_free;
   const int64_t n = which < 2 ? c->n : 1, cells = O * n_time * P;
   h5_field field = {
     .name = name, .description = text, .units = "as the observable per unit of the parameter"};
@@ -250,6 +254,7 @@ static PetscErrorCode put(const session *s, const compare *c, h5_file *f, const 
 static PetscErrorCode write(session *s, const compare *c)
 {
   const char *names[MODEL_MAX_PARAMETERS];
+  char row[COMPARE_MAX_ROWS][96];
   double value[MODEL_MAX_PARAMETERS], *time;
   const h5_field t = {.name = "/compare/time",
                       .rank = 1,
@@ -265,9 +270,12 @@ static PetscErrorCode write(session *s, const compare *c)
   for (int i = 0; i < c->n; i++) names[i] = c->card[i].form;
   PetscCall(command_write_texts(f, "/compare/estimator", c->n, 256, names,
                                 "estimators, with form and clock", NULL));
-  for (int i = 0; i < s->m->n_observable; i++) names[i] = s->m->observable[i].name;
-  PetscCall(
-    command_write_names(f, "/compare/observable", s->m->n_observable, names, "observables"));
+  for (int i = 0; i < c->n_row; i++) {
+    compare_row_name(s, c, i, sizeof row[i], row[i]);
+    names[i] = row[i];
+  }
+  PetscCall(command_write_names(f, "/compare/observable", c->n_row, names,
+                                "observables, and windows of totals"));
   for (int j = 0; j < c->twin[0].n_free; j++) names[j] = s->m->parameter[c->twin[0].free[j]].name;
   PetscCall(
     command_write_names(f, "/compare/parameter", c->twin[0].n_free, names, "free parameters"));

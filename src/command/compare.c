@@ -89,6 +89,7 @@ PetscErrorCode compare_choose_entries(session *s, compare *c)
     if (k >= 0 && c->n_observable < MODEL_MAX_OBSERVABLES) c->observable[c->n_observable++] = k;
   }
   PetscCall(choose_times(s, c));
+  PetscCall(compare_choose_windows(s, c));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -101,7 +102,8 @@ typedef struct verdict {
   double bias, bias_error; /* relative, where |z| is largest */
   bool is_reversed, is_exploded;
   double from; /* time from which the sign is wrong */
-  const char *observable, *parameter;
+  char observable[96];
+  const char *parameter;
   double plain_runs; /* median over entries, to 10 % */
 } verdict;
 
@@ -111,11 +113,11 @@ static size_t entry_of(const session *s, const compare *c, int k, PetscInt n, in
          (size_t)p;
 }
 
-static double z_of(const compare *c, const compare_card *card, size_t at)
+double compare_z(const compare *c, const compare_card *card, size_t entry)
 {
-  const double se = hypot(error_of(card, at), error_of(&c->reference, at));
+  const double se = hypot(error_of(card, entry), error_of(&c->reference, entry));
 
-  return se > 0 ? (card->mean[at] - c->reference.mean[at]) / se : 0;
+  return se > 0 ? (card->mean[entry] - c->reference.mean[entry]) / se : 0;
 }
 
 /* Plain runs that a 10 % relative error would cost. */
@@ -138,7 +140,7 @@ static void find_reversal(const session *s, const compare *c, const compare_card
         fabs(y) > 3 * error_of(&c->reference, at)) {
       v->is_reversed = true;
       v->from = (double)n * s->m->dt;
-      v->observable = s->m->observable[k].name;
+      compare_row_name(s, c, k, sizeof v->observable, v->observable);
       v->parameter = s->m->parameter[c->twin[0].free[p]].name;
     }
   }
@@ -165,7 +167,7 @@ static PetscErrorCode judge(const session *s, const compare *c, const compare_ca
     for (int p = 0; p < P; p++) {
       for (int t = 0; t < c->n_time; t++) {
         const size_t at = entry_of(s, c, c->observable[o], c->time[t], p);
-        const double z = z_of(c, card, at), y = c->reference.mean[at];
+        const double z = compare_z(c, card, at), y = c->reference.mean[at];
 
         v->n++;
         v->sum_z2 += z * z;
@@ -225,14 +227,15 @@ static PetscErrorCode print_rows(const session *s, const compare *c, const compa
       for (int t = 0; t < c->n_time; t++) {
         const size_t at = entry_of(s, c, c->observable[o], c->time[t], p);
         const bool is_reference = card == &c->reference;
-        char label[96];
+        char row[96], label[192];
 
-        snprintf(label, sizeof label, "d %s(%g)/d %s", s->m->observable[c->observable[o]].name,
-                 (double)c->time[t] * s->m->dt, s->m->parameter[c->twin[0].free[p]].name);
+        compare_row_name(s, c, c->observable[o], sizeof row, row);
+        snprintf(label, sizeof label, "d %s(%g)/d %s", row, (double)c->time[t] * s->m->dt,
+                 s->m->parameter[c->twin[0].free[p]].name);
         PetscCall(PetscPrintf(s->comm, "  %-11s %-40.40s %12.5g %10.3g %10.3g %7.1f %10.3g\n",
                               is_reference ? "reference" : card->name, label, card->mean[at],
                               error_of(card, at), compare_card_sd(card, at),
-                              is_reference ? 0.0 : z_of(c, card, at), price(c, card, at)));
+                              is_reference ? 0.0 : compare_z(c, card, at), price(c, card, at)));
       }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -260,6 +263,7 @@ PetscErrorCode compare_print(session *s, const compare *c)
     PetscCall(print_verdict(s->comm, &c->card[i], &v[i]));
     if (!is_biased(&v[i]) && (best < 0 || v[i].plain_runs < v[best].plain_runs)) best = i;
   }
+  PetscCall(compare_print_merit(s, c));
   if (best >= 0)
     PetscCall(
       PetscPrintf(s->comm, "use %s: the cheapest of those not found biased\n", c->card[best].name));

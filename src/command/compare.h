@@ -6,9 +6,10 @@
 
 #include "session.h"
 
-enum { COMPARE_MAX = 8, COMPARE_MAX_TIMES = 32 };
+enum { COMPARE_MAX = 8, COMPARE_MAX_TIMES = 32, COMPARE_MAX_ROWS = 2 * MODEL_MAX_OBSERVABLES };
 
-/* Mean and squares of the runs of one estimator: cells are observable, time; then parameters. */
+/* Mean and squares of the runs of one estimator: cells are row (the model's observables, then
+ * windows of totals), time; then parameters. */
 typedef struct compare_card {
   char name[32], form[256];
   size_t n_cell;
@@ -27,9 +28,12 @@ typedef struct compare {
   compare_card plain, reference;
   double plain_seconds;
   /* what the table shows */
-  int n_observable, observable[MODEL_MAX_OBSERVABLES];
+  int n_observable, observable[COMPARE_MAX_ROWS]; /* rows */
   int n_time;
   PetscInt time[COMPARE_MAX_TIMES]; /* steps */
+  int n_row;
+  int windowed[MODEL_MAX_OBSERVABLES]; /* [n_row - observables of the model] total of each window */
+  PetscInt window;                     /* steps */
 } compare;
 
 PetscErrorCode compare_card_create(size_t n_cell, int n_free, compare_card *card);
@@ -43,6 +47,24 @@ double compare_card_sd(const compare_card *card, size_t entry);
 
 /* compare_choose_entries - -observables and -times; notes mistakes */
 PetscErrorCode compare_choose_entries(session *s, compare *c);
+
+/* compare_choose_windows - -windows: a row more for each running total that is compared */
+PetscErrorCode compare_choose_windows(session *s, compare *c);
+
+/* compare_cells - rows times times */
+size_t compare_cells(const session *s, const compare *c);
+
+/* compare_row_name - "infections", "infections in 7" */
+void compare_row_name(const session *s, const compare *c, int k, size_t size, char name[]);
+
+/* compare_add_windows - fill in the windows of a run, whose observables are in place */
+void compare_add_windows(const session *s, const compare *c, int n_free, double *run);
+
+/* compare_z - difference from the reference in standard errors of both */
+double compare_z(const compare *c, const compare_card *card, size_t entry);
+
+/* compare_print_merit - figures of merit, a line an estimator.  Collective. */
+PetscErrorCode compare_print_merit(session *s, const compare *c);
 
 /* compare_print - the table and the verdicts.  Collective. */
 PetscErrorCode compare_print(session *s, const compare *c);

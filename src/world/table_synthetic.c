@@ -15,6 +15,10 @@
  *   meeting    all agents, about 20 to a venue, in one of the 49 areas around them
  *   age        attribute, years: the third and fourth of a household 0 to 17, others 18 to 90
  *
+ * "synthetic:town:N" has the same areas, households and ages, and everybody attends a place of work
+ * of about 12, a meeting of about 30 and leisure of about 20: four in five in their own area, the
+ * others in one of the 9 around.  It is the world of inputs/compare/weekends.yaml.
+ *
  * Beyond the lattice's edge an agent stays in its own area.  Venues are chosen independently and
  * uniformly, so their sizes are spread like Poisson's.
  */
@@ -37,6 +41,7 @@ static const char age_name[] = "age";
 typedef struct land {
   int64_t n_agent, n_area, side; /* side: areas in a row of the lattice */
   rng_key key;
+  bool is_town;
 } land;
 
 static double draw(const land *l, int64_t agent, int what)
@@ -84,6 +89,16 @@ static int64_t choose_venue(const land *l, int64_t area, int first, double n_mem
   return area * VENUE_MAX + first + (int64_t)(u * n);
 }
 
+static int64_t town_venue_id(const land *l, int64_t agent, int kind)
+{
+  static const double n_member[N_KIND] = {[LEISURE] = 20, [MEETING] = 30, [WORK] = 12};
+  const int64_t home = agent / AREA_SIZE;
+  const double u = draw(l, agent, DRAW_AREA + kind);
+
+  return choose_venue(l, u < 0.8 ? home : nearby_area(l, home, 1, 5 * u - 4), 0, n_member[kind],
+                      draw(l, agent, DRAW_VENUE + kind));
+}
+
 /* The id of an agent's venue of a kind, or -1. */
 static int64_t venue_id(const land *l, int64_t agent, int kind, double age)
 {
@@ -94,6 +109,7 @@ static int64_t venue_id(const land *l, int64_t agent, int kind, double age)
   int place;
 
   if (kind == HOUSEHOLD) return find_household(l, agent, &place);
+  if (l->is_town) return town_venue_id(l, agent, kind);
   if (kind == LEISURE) return choose_venue(l, nearby_area(l, home, reach[kind], u), 0, 8, v);
   if (kind == MEETING) return choose_venue(l, nearby_area(l, home, reach[kind], u), 0, 20, v);
   if (age > 71) return -1;
@@ -160,10 +176,13 @@ static PetscErrorCode make_kind(const land *l, int k, world_table *t)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-PetscErrorCode world_table_from_synthetic(MPI_Comm comm, int64_t n_agent, uint64_t seed,
-                                          world_table **table)
+PetscErrorCode world_table_from_synthetic(MPI_Comm comm, int64_t n_agent, bool is_town,
+                                          uint64_t seed, world_table **table)
 {
-  land l = {.n_agent = n_agent, .n_area = (n_agent - 1) / AREA_SIZE + 1, .key = {.seed = seed}};
+  land l = {.n_agent = n_agent,
+            .n_area = (n_agent - 1) / AREA_SIZE + 1,
+            .key = {.seed = seed},
+            .is_town = is_town};
   PetscMPIInt rank, size;
   world_table *t;
   int64_t first, n;

@@ -646,13 +646,15 @@ START_TEST(a_synthetic_world_is_the_same_on_any_ranks)
   world_table *t, *whole;
   bool is_valid;
 
-  ck_petsc(world_table_from_synthetic(world_comm, n_agent[_i], false, 1, &t));
-  ck_petsc(world_table_is_valid(t, &is_valid));
-  ck_assert_all(world_comm, is_valid);
-  ck_petsc(world_table_from_synthetic(PETSC_COMM_SELF, n_agent[_i], false, 1, &whole));
-  ck_assert_all(world_comm, is_part_of(t, whole));
-  ck_petsc(world_table_destroy(&whole));
-  ck_petsc(world_table_destroy(&t));
+  for (int is_town = 0; is_town < 2; is_town++) {
+    ck_petsc(world_table_from_synthetic(world_comm, n_agent[_i], is_town, 1, &t));
+    ck_petsc(world_table_is_valid(t, &is_valid));
+    ck_assert_all(world_comm, is_valid);
+    ck_petsc(world_table_from_synthetic(PETSC_COMM_SELF, n_agent[_i], is_town, 1, &whole));
+    ck_assert_all(world_comm, is_part_of(t, whole));
+    ck_petsc(world_table_destroy(&whole));
+    ck_petsc(world_table_destroy(&t));
+  }
 }
 END_TEST
 
@@ -703,15 +705,10 @@ END_TEST
 
 START_TEST(peek_names_what_a_synthetic_world_offers)
 {
-  static const char *const bad[] = {"synthetic:",
-                                    "synthetic:town:",
-                                    "synthetic:town:0",
-                                    "synthetic:abc",
-                                    "synthetic:0",
-                                    "synthetic:-5",
-                                    "synthetic:10x",
-                                    "synthetic:1e3",
-                                    "synthetic:200000000000000"};
+  static const char *const bad[] = {
+    "synthetic:",    "synthetic:town:", "synthetic:town:0",
+    "synthetic:abc", "synthetic:0",     "synthetic:-5",
+    "synthetic:10x", "synthetic:1e3",   "synthetic:200000000000000"};
   world_names names;
 
   ck_petsc(world_peek(world_comm, "synthetic:1000", &names));

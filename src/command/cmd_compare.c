@@ -82,7 +82,8 @@ static PetscErrorCode fill_card(session *s, const compare *c, const estimate *e,
                                 const estimate *coarse, int64_t n, int64_t offset,
                                 compare_card *card)
 {
-  block b = {.s = s, .c = c, .card = card, .e = e, .coarse = coarse, .n_replicate = n, .offset = offset};
+  block b = {
+    .s = s, .c = c, .card = card, .e = e, .coarse = coarse, .n_replicate = n, .offset = offset};
   const size_t cells = compare_cells(s, c);
   const int width = e->type == ESTIMATE_NONE ? 0 : e->n_free;
   const size_t row = cells * (size_t)(1 + width);

@@ -144,12 +144,13 @@ static PetscErrorCode print_one(const session *s, const compare *c, const compar
 PetscErrorCode compare_print_merit(session *s, const compare *c)
 {
   PetscFunctionBegin;
-  PetscCall(PetscPrintf(s->comm,
-                        "\nfigures of merit: sd of a run relative to the derivative (median entry, "
-                        "column), cost in plain runs,\nF = plain runs that 10 %% cost; entries with "
-                        "elasticity over 5 %% of their row's largest\n  %-11s %6s %6s %6s %6s %6s "
-                        "%8s %8s %5s\n",
-                        "estimator", "z rms", "max", "med", "col", "cost", "F med", "F col", "of"));
+  PetscCall(
+    PetscPrintf(s->comm,
+                "\nfigures of merit: sd of a run relative to the derivative (median entry, "
+                "column), cost in plain runs,\nF = plain runs that 10 %% cost; entries with "
+                "elasticity over 5 %% of their row's largest\n  %-11s %6s %6s %6s %6s %6s "
+                "%8s %8s %5s\n",
+                "estimator", "z rms", "max", "med", "col", "cost", "F med", "F col", "of"));
   PetscCall(print_one(s, c, &c->reference));
   for (int i = 0; i < c->n; i++) PetscCall(print_one(s, c, &c->card[i]));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -24,7 +24,7 @@ static world *synthetic_world(MPI_Comm comm, const char type[])
   world_table *t;
   world *w;
 
-  ck_petsc(world_table_from_synthetic(comm, SYNTHETIC_AGENTS, 1, &t));
+  ck_petsc(world_table_from_synthetic(comm, SYNTHETIC_AGENTS, false, 1, &t));
   ck_petsc(world_build(&build, &t, &w));
   return w;
 }
@@ -92,16 +92,13 @@ START_TEST(counts_of_all_parts_add_up)
   PetscMPIInt owner[SYNTHETIC_AGENTS / 1000];
   world_counts count[PARTS], all = {0};
   world_deal deal = {.n_part = PARTS, .owner = owner, .count = count};
-  int64_t n_site = w->n_site;
 
-  MPI_Allreduce(MPI_IN_PLACE, &n_site, 1, MPI_INT64_T, MPI_SUM, PETSC_COMM_WORLD);
   ck_petsc(world_graph_create(w, &graph));
   ck_petsc(partition_areas(w->comm, "ptscotch", graph, PARTS, owner));
   ck_petsc(world_deal_count(w, 1, &deal));
   for (int p = 0; p < PARTS; p++) {
     all.n_agent += count[p].n_agent;
     all.n_area += count[p].n_area;
-    all.n_site += count[p].n_site;
     all.n_leaf += count[p].n_leaf;
     all.n_slot += count[p].n_slot;
     all.n_site_sent += count[p].n_site_sent;
@@ -111,7 +108,6 @@ START_TEST(counts_of_all_parts_add_up)
   }
   ck_assert_int_eq(all.n_agent, w->n_global);
   ck_assert_int_eq(all.n_area, w->n_area);
-  ck_assert_int_eq(all.n_site, n_site);
   ck_assert_int_eq(all.n_leaf, all.n_slot);
   ck_assert_int_eq(all.n_site_sent, all.n_site_received);
   ck_assert_int_eq(all.n_neighbour, all.n_neighbour_in);

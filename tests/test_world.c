@@ -98,37 +98,39 @@ static void exchange_contributions(world *w, int width, double val[], double der
   ck_petsc(world_exchange(w, width, val, width ? der : NULL));
 }
 
-/* The slow version: area by area, each area's members in order. */
+/* The slow version: a small venue member by member, a large one area by area. */
 static double total_of[TOWN_KINDS][TOWN_AGENTS][1 + N_DER];
+
+static double total_of_venue(int k, int64_t venue, int column, const int row_of_gid[])
+{
+  double total = 0, part = 0;
+  int n_member = 0, area = -1;
+
+  for (int row = 0; row < town.n_agent; row++)
+    for (int s = 0; s < town_slots[k]; s++) n_member += town.venue[k][row][s] == venue;
+  for (int gid = 0; gid < town.n_agent; gid++)
+    for (int s = 0; s < town_slots[k]; s++) {
+      const int row = row_of_gid[gid];
+
+      if (town.venue[k][row][s] != venue) continue;
+      if (n_member <= WORLD_SMALL_VENUE || town.area[row] != area) {
+        total += part;
+        part = 0;
+        area = town.area[row];
+      }
+      part += town_contribution(gid, column);
+    }
+  return total + part;
+}
 
 static void add_up_town(void)
 {
-  static double part[TOWN_AGENTS];
-  static bool is_member[TOWN_AGENTS], is_begun[TOWN_AGENTS];
   int row_of_gid[TOWN_AGENTS];
 
   town_order(row_of_gid);
   for (int k = 0; k < TOWN_KINDS; k++)
-    for (int c = 0; c < 1 + N_DER; c++) {
-      memset(is_begun, 0, sizeof is_begun);
-      for (int a = 0; a < town.n_area; a++) {
-        memset(part, 0, sizeof part);
-        memset(is_member, 0, sizeof is_member);
-        for (int gid = 0; gid < town.n_agent; gid++)
-          for (int s = 0; s < town_slots[k]; s++) {
-            const int64_t venue = town.venue[k][row_of_gid[gid]][s];
-
-            if (venue < 0 || town.area[row_of_gid[gid]] != a) continue;
-            part[venue] += town_contribution(gid, c);
-            is_member[venue] = true;
-          }
-        for (int64_t v = 0; v < town.n_venue[k]; v++) {
-          if (!is_member[v]) continue;
-          total_of[k][v][c] = is_begun[v] ? total_of[k][v][c] + part[v] : part[v];
-          is_begun[v] = true;
-        }
-      }
-    }
+    for (int64_t v = 0; v < town.n_venue[k]; v++)
+      for (int c = 0; c < 1 + N_DER; c++) total_of[k][v][c] = total_of_venue(k, v, c, row_of_gid);
 }
 
 static void check_exchange(MPI_Comm comm, const char type[])

@@ -13,10 +13,13 @@
  *   kinds    by name
  *   venues   of a kind by area, then by id as areas are
  *
- * A *site* is a pair (venue, area) with at least one member: the place where members' contributions
- * are summed, in agent order, before they travel.  The partial sums of a venue are gathered at its
- * owner, added in area order, and the total returns to each of its sites: world_exchange().  No sum
- * is ever made in the order of arrival, so the totals do not know the ranks.
+ * A *site* is the place on a rank where contributions to a venue are summed, in agent order, before
+ * they travel.  A venue of up to WORLD_SMALL_VENUE members has one site if all of them are on this
+ * rank, else a site for each of its memberships here; a larger one has a site for each of its areas
+ * here.  The sums of a venue's sites are gathered at its owner, added in the order (area, agent), and
+ * the total returns to each of them: world_exchange().  So a small venue is always summed agent by
+ * agent and a large one area by area, never in the order of arrival: the totals do not know the
+ * ranks, though the sites do.
  *
  * Memory of a rank: world_count() says what it takes here: 8 bytes an agent, 4 bytes a membership
  * slot, 8 bytes a numeric or 4 bytes a labelled attribute, plus 13 bytes a site.  Replicated on each
@@ -33,7 +36,7 @@
 #include "gradus/options.h"
 #include "gradus/partition.h"
 
-enum { WORLD_NAME_SIZE = 64, WORLD_MAX_KINDS = 32 };
+enum { WORLD_NAME_SIZE = 64, WORLD_MAX_KINDS = 32, WORLD_SMALL_VENUE = 64 };
 
 /* An attribute is numbers (NAN = missing) or labels (-1 = missing). */
 typedef struct world_attribute {
@@ -70,9 +73,9 @@ typedef struct world {
   world_kind kind[WORLD_MAX_KINDS];
   int n_attribute;
   world_attribute *attribute; /* [n_attribute] in order of name; owned */
-  PetscInt n_site;            /* sites of this rank, all kinds, ascending by (kind, venue, area) */
-  uint8_t *site_kind;         /* [n_site] owned */
-  int64_t *site_venue;        /* [n_site] venue of its kind, 0 <= venue < n_venue; owned */
+  PetscInt n_site;        /* sites of this rank, all kinds, by (kind, venue, lowest area, agent) */
+  uint8_t *site_kind;     /* [n_site] owned */
+  int64_t *site_venue;    /* [n_site] venue of its kind, 0 <= venue < n_venue; owned */
   int32_t *site_size;     /* [n_site] members of the whole venue (of all areas and ranks); owned */
   char source_digest[65]; /* SHA-256 of the table the world was made from; "" if synthetic */
   struct world_exchange *exchange; /* opaque, owned */
@@ -112,7 +115,7 @@ PetscErrorCode world_write(const world *w, const options *o, const char path[]);
  *
  * In/out  val  [n_site]         in: sum over local members of the site; out: over all members
  *         der  [n_site][width]  the same for each tangent; NULL if width is 0
- * Adds in area order.  Venues with one site cost nothing.
+ * Adds in the order of sites.  Venues with one site cost nothing.
  * Collective on the world's communicator; allocates only when width is first used. */
 PetscErrorCode world_exchange(world *w, int width, double *val, double *der);
 

@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-/* What is known of the sites of one kind before all are put together. */
+/* What is known of the sites of one kind before all are put together, or of its pairs (venue, area)
+ * before they are made sites. */
 typedef struct kind_sites {
   world_sites sites; /* size is that of the venue */
   int32_t *home;     /* [sites.n] as world_sites_survey() gives it */
@@ -207,7 +208,7 @@ static PetscErrorCode number_agents(world *w)
 
 /* ---- sites ---- */
 
-static PetscInt find_site(const world_sites *s, int64_t venue, int32_t area)
+static PetscInt find_pair(const world_sites *s, int64_t venue, int32_t area)
 {
   PetscInt low = 0, high = s->n - 1;
 
@@ -222,33 +223,99 @@ static PetscInt find_site(const world_sites *s, int64_t venue, int32_t area)
   return low;
 }
 
-/* Finds the sites of kind k, with the number of the first one given, and who attends them. */
-static PetscErrorCode make_kind(const world_build_options *o, world_table *t, int k, PetscInt first,
-                                world *w, kind_sites *found)
+/* Sites that pair p begins (world.h, "A site is"): of a small venue one for all of its pairs here, or
+ * one for each of the n_member memberships if it has others elsewhere; of a large venue one. */
+static int32_t count_sites(const kind_sites *pairs, PetscInt p, int32_t n_member)
+{
+  const int64_t *venue = pairs->sites.venue;
+
+  if (pairs->sites.size[p] > WORLD_SMALL_VENUE) return 1;
+  if (pairs->home[p] >= 0) return n_member;
+  return !p || venue[p] != venue[p - 1];
+}
+
+/* Pairs become sites, the first of which has the number given.  In/out site [n]: pair, or site, of
+ * each membership; -1 for none. */
+static PetscErrorCode divide_pairs(const kind_sites *pairs, PetscInt first, int64_t n,
+                                   int32_t site[], kind_sites *out)
+{
+  const world_sites *from = &pairs->sites;
+  world_sites *to = &out->sites;
+  int32_t *next;
+
+  PetscFunctionBegin;
+  PetscCall(PetscCalloc1(from->n, &next));
+  for (int64_t m = 0; m < n; m++)
+    if (site[m] >= 0) next[site[m]]++;
+  for (PetscInt p = 0; p < from->n; p++) to->n += count_sites(pairs, p, next[p]);
+  PetscCall(PetscMalloc1(to->n, &to->venue));
+  PetscCall(PetscMalloc1(to->n, &to->area));
+  PetscCall(PetscMalloc1(to->n, &to->size));
+  PetscCall(PetscMalloc1(to->n, &out->home));
+  for (PetscInt p = 0, s = 0; p < from->n; p++) {
+    const int32_t n_site = count_sites(pairs, p, next[p]);
+
+    next[p] = first + s - !n_site; /* none of its own: the venue's */
+    for (int32_t i = 0; i < n_site; i++, s++) {
+      to->venue[s] = from->venue[p];
+      to->area[s] = from->area[p];
+      to->size[s] = from->size[p];
+      out->home[s] = pairs->home[p];
+    }
+  }
+  for (int64_t m = 0; m < n; m++) {
+    const int32_t p = site[m];
+
+    if (p < 0) continue;
+    site[m] = next[p];
+    next[p] += from->size[p] <= WORLD_SMALL_VENUE && pairs->home[p] >= 0;
+  }
+  PetscCall(PetscFree(next));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The pairs (venue, area) of a kind, what their venues are like, and which pair each membership is
+ * in; frees what the table says of it. */
+static PetscErrorCode find_pairs(world_table *t, int k, world *w, kind_sites *pairs, int64_t *wrong)
 {
   world_table_kind *from = &t->kind[k];
   world_kind *to = &w->kind[k];
-  char message[BASE_MESSAGE_SIZE];
-  int64_t wrong;
 
   PetscFunctionBegin;
-  PetscCall(PetscStrncpy(to->name, from->name, sizeof to->name));
-  to->n_venue = from->n_venue;
-  to->n_slot = from->n_slot;
   PetscCall(
-    world_sites_collect(t->n, from->n_slot, t->n_area, t->area, from->venue, &found->sites));
+    world_sites_collect(t->n, from->n_slot, t->n_area, t->area, from->venue, &pairs->sites));
   PetscCall(PetscMalloc1((int64_t)t->n * from->n_slot, &to->site));
   for (PetscInt i = 0; i < t->n; i++)
     for (int slot = 0; slot < from->n_slot; slot++) {
       const int64_t m = (int64_t)i * from->n_slot + slot, venue = from->venue[m];
 
-      to->site[m] = venue < 0 ? -1 : first + find_site(&found->sites, venue, t->area[i]);
+      to->site[m] = venue < 0 ? -1 : find_pair(&pairs->sites, venue, t->area[i]);
     }
   PetscCall(PetscFree(from->venue));
-  PetscCall(PetscMalloc1(found->sites.n, &found->home));
-  PetscCall(world_sites_survey(w->comm, to->n_venue, t->n_area, &found->sites, from->venue_area,
-                               found->sites.size, found->home, &wrong));
+  PetscCall(PetscMalloc1(pairs->sites.n, &pairs->home));
+  PetscCall(world_sites_survey(w->comm, to->n_venue, t->n_area, &pairs->sites, from->venue_area,
+                               pairs->sites.size, pairs->home, wrong));
   PetscCall(PetscFree(from->venue_area));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Finds the sites of kind k, with the number of the first one given, and who attends them. */
+static PetscErrorCode make_kind(const world_build_options *o, world_table *t, int k, PetscInt first,
+                                world *w, kind_sites *found)
+{
+  world_kind *to = &w->kind[k];
+  kind_sites pairs = {.home = NULL};
+  char message[BASE_MESSAGE_SIZE];
+  int64_t wrong;
+
+  PetscFunctionBegin;
+  PetscCall(PetscStrncpy(to->name, t->kind[k].name, sizeof to->name));
+  to->n_venue = t->kind[k].n_venue;
+  to->n_slot = t->kind[k].n_slot;
+  PetscCall(find_pairs(t, k, w, &pairs, &wrong));
+  PetscCall(divide_pairs(&pairs, first, (int64_t)t->n * to->n_slot, to->site, found));
+  PetscCall(world_sites_clear(&pairs.sites));
+  PetscCall(PetscFree(pairs.home));
   snprintf(message, sizeof message,
            "%s: /venues/%s/area: venue %lld has no members, or is not in the lowest area of them",
            o->source, to->name, (long long)wrong);

@@ -1,8 +1,8 @@
 /*
  * deal.c - what the ranks of a run that need not fit here would hold and send
  *
- * The directory knows all sites of a venue, and a partition says where they would live; the rest is
- * counting, by the rules of exchange.c.
+ * The directory knows all pairs (venue, area), and a partition says where they would live; the rest is
+ * counting, by the rules of world.h ("A site is") and exchange.c.
  */
 #include "world_impl.h"
 
@@ -28,31 +28,36 @@ static bool has_bit(const uint64_t bits[], PetscMPIInt n_part, PetscMPIInt from,
   return bits[i / WORD] >> (i % WORD) & 1;
 }
 
-/* The venue whose sites are [first, end) of the directory. */
+/* The venue whose pairs are [first, end) of the directory. */
 static void count_venue(const world_directory *d, PetscInt first, PetscInt end, world_deal *deal,
                         uint64_t bits[])
 {
   const PetscMPIInt home = deal->owner[world_directory_area(d, first)];
   world_counts *at_home = &deal->count[home];
-  bool is_shared = false;
+  bool is_shared = false, is_small;
+  int64_t n_member = 0;
 
   for (PetscInt i = first; i < end; i++) {
-    const PetscMPIInt part = deal->owner[world_directory_area(d, i)];
-
-    deal->count[part].n_site++;
-    is_shared = is_shared || part != home;
+    is_shared = is_shared || deal->owner[world_directory_area(d, i)] != home;
+    n_member += d->size[d->place[i]];
   }
-  at_home->n_here += !is_shared && end > first + 1;
-  if (!is_shared) return;
+  is_small = n_member <= WORLD_SMALL_VENUE;
+  if (!is_shared) {
+    at_home->n_site += is_small ? 1 : end - first;
+    at_home->n_here += !is_small && end > first + 1;
+    return;
+  }
   at_home->n_shared++;
-  at_home->n_slot += end - first;
   for (PetscInt i = first; i < end; i++) {
     const PetscMPIInt part = deal->owner[world_directory_area(d, i)];
+    const int64_t n_site = is_small ? d->size[d->place[i]] : 1;
 
-    deal->count[part].n_leaf++;
+    deal->count[part].n_site += n_site;
+    deal->count[part].n_leaf += n_site;
+    at_home->n_slot += n_site;
     if (part == home) continue;
-    deal->count[part].n_site_sent++;
-    at_home->n_site_received++;
+    deal->count[part].n_site_sent += n_site;
+    at_home->n_site_received += n_site;
     set_bit(bits, deal->n_part, part, home);
   }
 }
@@ -60,18 +65,17 @@ static void count_venue(const world_directory *d, PetscInt first, PetscInt end, 
 static PetscErrorCode count_kinds(const world *w, int n_deal, world_deal deal[], uint64_t *bits[])
 {
   world_directory d;
-  int32_t *area, *size;
-  PetscInt first = 0;
+  int32_t *area;
 
   PetscFunctionBegin;
-  PetscCall(world_site_areas(w, &area));
-  PetscCall(PetscCalloc1(w->n_site, &size));
+  PetscCall(world_agent_areas(w, &area));
   for (int k = 0; k < w->n_kind; k++) {
-    const world_sites sites = world_sites_of_kind(w, k, first, area, size);
+    world_sites pairs;
 
-    first += sites.n;
     if (!w->kind[k].n_venue) continue;
-    PetscCall(world_directory_create(w->comm, w->kind[k].n_venue, w->n_area, &sites, &d));
+    PetscCall(world_pairs_of_kind(w, k, area, &pairs));
+    PetscCall(world_directory_create(w->comm, w->kind[k].n_venue, w->n_area, &pairs, &d));
+    PetscCall(world_sites_clear(&pairs));
     for (PetscInt i = 0, end; i < d.n; i = end) {
       end = world_directory_end(&d, i);
       for (int p = 0; p < n_deal; p++) count_venue(&d, i, end, &deal[p], bits[p]);
@@ -79,7 +83,6 @@ static PetscErrorCode count_kinds(const world *w, int n_deal, world_deal deal[],
     PetscCall(world_directory_destroy(&d));
   }
   PetscCall(PetscFree(area));
-  PetscCall(PetscFree(size));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -169,7 +169,7 @@ PetscErrorCode world_site_areas(const world *w, int32_t **area)
 {
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(w->n_site, area));
-  for (PetscInt l = 0; l < w->n_local_area; l++)
+  for (PetscInt l = w->n_local_area - 1; l >= 0; l--) /* the lowest remains */
     for (PetscInt i = w->local_area_ptr[l]; i < w->local_area_ptr[l + 1]; i++)
       for (int k = 0; k < w->n_kind; k++)
         for (int slot = 0; slot < w->kind[k].n_slot; slot++) {
@@ -354,36 +354,49 @@ PetscErrorCode world_graph_of_table(const world_table *t, const int64_t weight[]
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-world_sites world_sites_of_kind(const world *w, int k, PetscInt first, int32_t area[],
-                                int32_t size[])
+PetscErrorCode world_agent_areas(const world *w, int32_t **area)
 {
-  world_sites sites = {.venue = w->site_venue + first, .area = area + first, .size = size + first};
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(w->n, area));
+  for (PetscInt l = 0; l < w->n_local_area; l++)
+    for (PetscInt i = w->local_area_ptr[l]; i < w->local_area_ptr[l + 1]; i++)
+      (*area)[i] = (int32_t)w->local_area[l];
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
 
-  while (first + sites.n < w->n_site && w->site_kind[first + sites.n] == k) sites.n++;
-  return sites;
+PetscErrorCode world_pairs_of_kind(const world *w, int k, const int32_t area[], world_sites *pairs)
+{
+  const int64_t n = (int64_t)w->n * w->kind[k].n_slot;
+  int64_t *venue;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(n, &venue));
+  for (int64_t m = 0; m < n; m++) {
+    const int32_t site = w->kind[k].site[m];
+
+    venue[m] = site < 0 ? -1 : w->site_venue[site];
+  }
+  PetscCall(world_sites_collect(w->n, w->kind[k].n_slot, w->n_area, area, venue, pairs));
+  PetscCall(PetscFree(venue));
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 static PetscErrorCode add_edges(const world *w, partition_graph *graph)
 {
   edge_list edges;
-  int32_t *area, *size;
-  PetscInt first = 0;
+  int32_t *area;
 
   PetscFunctionBegin;
-  PetscCall(world_site_areas(w, &area));
-  PetscCall(PetscCalloc1(w->n_site, &size));
-  for (int k = 0; k < w->n_kind; k++)
-    for (int64_t m = 0; m < (int64_t)w->n * w->kind[k].n_slot; m++)
-      if (w->kind[k].site[m] >= 0) size[w->kind[k].site[m]]++;
+  PetscCall(world_agent_areas(w, &area));
   PetscCall(edges_create(COMPACT_EDGES, &edges));
   for (int k = 0; k < w->n_kind; k++) {
-    const world_sites sites = world_sites_of_kind(w, k, first, area, size);
+    world_sites pairs;
 
-    PetscCall(edges_add_kind(w->comm, w->kind[k].n_venue, w->n_area, &sites, &edges));
-    first += sites.n;
+    PetscCall(world_pairs_of_kind(w, k, area, &pairs));
+    PetscCall(edges_add_kind(w->comm, w->kind[k].n_venue, w->n_area, &pairs, &edges));
+    PetscCall(world_sites_clear(&pairs));
   }
   PetscCall(PetscFree(area));
-  PetscCall(PetscFree(size));
   PetscCall(graph_set_edges(w->comm, &edges, graph));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

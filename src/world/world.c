@@ -138,7 +138,7 @@ static bool areas_are_valid(const world *w, PetscMPIInt rank)
   return is_valid;
 }
 
-/* Sites ascend, belong to one area each, and are those of their members' kinds. */
+/* Sites ascend, and are those of their members' kinds. */
 static bool sites_are_valid(const world *w, const int32_t area[])
 {
   bool is_valid = true;
@@ -148,7 +148,7 @@ static bool sites_are_valid(const world *w, const int32_t area[])
                w->site_venue[s] < w->kind[w->site_kind[s]].n_venue;
     if (s && w->site_kind[s] == w->site_kind[s - 1])
       is_valid = is_valid && (w->site_venue[s - 1] < w->site_venue[s] ||
-                              (w->site_venue[s - 1] == w->site_venue[s] && area[s - 1] < area[s]));
+                              (w->site_venue[s - 1] == w->site_venue[s] && area[s - 1] <= area[s]));
     else
       is_valid = is_valid && (!s || w->site_kind[s - 1] < w->site_kind[s]);
   }
@@ -160,7 +160,7 @@ static bool sites_are_valid(const world *w, const int32_t area[])
 
           if (site < 0) continue;
           is_valid = is_valid && site < w->n_site && w->site_kind[site] == k &&
-                     area[site] == w->local_area[l];
+                     area[site] <= w->local_area[l];
         }
   return is_valid;
 }

@@ -52,12 +52,12 @@ PetscErrorCode world_ship_reply(const world_ship *ship, size_t bytes, const void
 
 /* ---- sites.c: venues, through the areas of their members ---- */
 
-/* Sites of one kind, ascending by (venue, area). */
+/* Pairs (venue, area) of one kind with members here, ascending; or sites made of them. */
 typedef struct world_sites {
   PetscInt n;
   int64_t *venue; /* [n] owned */
   int32_t *area;  /* [n] owned */
-  int32_t *size;  /* [n] members of the site; owned */
+  int32_t *size;  /* [n] members; owned */
 } world_sites;
 
 /* world_sites_collect - the distinct pairs of venue and area of n agents
@@ -69,22 +69,24 @@ PetscErrorCode world_sites_collect(PetscInt n, int n_slot, int64_t n_area, const
                                    const int64_t venue[], world_sites *sites);
 PetscErrorCode world_sites_clear(world_sites *sites);
 
-/* world_sites_of_kind - the sites of kind k of a world, the first of which is `first`: a view of its
- * arrays and of area, size [n_site].  Not collective. */
-world_sites world_sites_of_kind(const world *w, int k, PetscInt first, int32_t area[],
-                                int32_t size[]);
+/* world_agent_areas - area of each agent; the caller frees it.  Not collective. */
+PetscErrorCode world_agent_areas(const world *w, int32_t **area);
 
-/* All sites of this rank's block of venues, by (venue, area). */
+/* world_pairs_of_kind - pairs (venue, area) of kind k of a world; area is that of each agent.  Clear
+ * them with world_sites_clear().  Not collective. */
+PetscErrorCode world_pairs_of_kind(const world *w, int k, const int32_t area[], world_sites *pairs);
+
+/* All pairs of this rank's block of venues, by (venue, area). */
 typedef struct world_directory {
   world_ship *ship;
   int64_t first, n_area;
   PetscInt n;
   uint64_t *key;   /* [n] (venue - first) * n_area + area, ascending */
-  PetscInt *place; /* [n] where the site stands among those received */
+  PetscInt *place; /* [n] where the pair stands among those received */
   int32_t *size;   /* [n] members, by place */
 } world_directory;
 
-/* world_directory_create - tell each venue's directory the sites.  Collective on comm. */
+/* world_directory_create - tell each venue's directory the pairs.  Collective on comm. */
 PetscErrorCode world_directory_create(MPI_Comm comm, int64_t n_venue, int64_t n_area,
                                       const world_sites *sites, world_directory *d);
 PetscErrorCode world_directory_destroy(world_directory *d);
@@ -99,7 +101,7 @@ static inline int32_t world_directory_area(const world_directory *d, PetscInt i)
   return (int32_t)(d->key[i] % (uint64_t)d->n_area);
 }
 
-/* world_directory_end - one past the last site of the venue that site i belongs to */
+/* world_directory_end - one past the last pair of the venue that pair i belongs to */
 PetscInt world_directory_end(const world_directory *d, PetscInt i);
 
 /* world_sites_survey - what the venues of this rank's sites are like over all ranks
@@ -121,7 +123,7 @@ PetscErrorCode world_sites_survey(MPI_Comm comm, int64_t n_venue, int64_t n_area
 PetscErrorCode world_graph_of_table(const world_table *t, const int64_t weight[],
                                     partition_graph *graph);
 
-/* world_site_areas - area of each site; the caller frees it.  Not collective. */
+/* world_site_areas - lowest area of each site; the caller frees it.  Not collective. */
 PetscErrorCode world_site_areas(const world *w, int32_t **area);
 
 /* ---- build.c ---- */
@@ -143,7 +145,7 @@ PetscErrorCode world_is_valid(const world *w, bool *is_valid);
 /* world_exchange_create - plan the exchange of the world's sites
  *
  * In      home  [n_site] as world_sites_survey() gives it
- *         area  [n_site]
+ *         area  [n_site] lowest
  * Collective on the world's communicator. */
 PetscErrorCode world_exchange_create(world *w, const int32_t home[], const int32_t area[],
                                      bool rank_order_sums);

@@ -372,7 +372,7 @@ static void check_closed_forms(int P, int64_t n_base, double noise)
 
   closed_forms(P, &V, S1, ST, S2, vi);
   for (int i = 0; i < P; i++) dgsm[i] = vi[i] * (P == P3 ? 4 : 1 / (M_PI * M_PI)) / V;
-  ck_petsc(sweep_indices_create(&t, 200, 0.95, &x));
+  ck_petsc(sweep_indices_create(&t, 80, 0.95, &x));
   ck_assert_int_eq(x->n, 5);
   ck_assert_double_eq_tol(x->variance[0], V, 0.02 * V);
   ck_assert_double_eq_tol(x->variance[1], 4 * V, (noise > 0 ? 0.1 : 0.02) * 4 * V);
@@ -391,15 +391,15 @@ static void check_closed_forms(int P, int64_t n_base, double noise)
 
 START_TEST(shares_of_the_variance_are_the_closed_forms)
 {
-  check_closed_forms(P3, 2048, 0);
-  check_closed_forms(P8, 2048, 0);
+  check_closed_forms(P3, 1024, 0);
+  check_closed_forms(P8, 1024, 0);
 }
 END_TEST
 
 /* Noise of the size of Ishigami's own spread would make ST of x3 1.2 and not 0.24. */
 START_TEST(known_noise_is_taken_off)
 {
-  check_closed_forms(P3, 8192, 7);
+  check_closed_forms(P3, 4096, 7);
 }
 END_TEST
 

@@ -155,7 +155,8 @@ typedef struct sweep_indices {
   int n_exceeded;    /* entries in which ST is above the bound dgsm beyond both intervals */
 } sweep_indices;
 
-/* sweep_indices_create - all indices that the design and the table give
+/* sweep_indices_create - all indices that the design and the table give; if the table has no rows,
+ * their names alone: for ranks that do not hold it
  *
  * In      n_resample  of the bootstrap; 0 for none (se, low, high nan)
  *         confidence  of the intervals, in (0, 1)

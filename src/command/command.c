@@ -13,6 +13,8 @@ static const command commands[] = {
   {"compare", "all estimators on your model: value, error, bias, cost", cmd_compare},
   {"calibrate", "find the parameters that explain data, with their uncertainty", cmd_calibrate},
   {"predict", "run a model at parameters drawn from a posterior", cmd_predict},
+  {"sweep", "which parameters matter over their whole ranges: Sobol', Morris, derivatives",
+   cmd_sweep},
   {"check", "read all inputs, say what would run, run nothing", cmd_check},
   {"info", "say what a Gradus file is: provenance, units, shapes", cmd_info},
 };
@@ -41,7 +43,7 @@ static PetscErrorCode help(MPI_Comm comm, const options *o, const command *c)
   PetscFunctionBegin;
   PetscCall(PetscPrintf(comm, "gradus %s: %s\n\n", c->name, c->summary));
   PetscCall(options_help(o, c->name));
-  if (!strcmp(c->name, "sensitivity") || !strcmp(c->name, "compare"))
+  if (!strcmp(c->name, "sensitivity") || !strcmp(c->name, "compare") || !strcmp(c->name, "sweep"))
     PetscCall(estimate_help(comm));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -120,7 +120,8 @@ PetscErrorCode command_write_real(h5_file *f, const h5_field *given, const doubl
 }
 
 /* Digest of the file that an option names, if the command read it. */
-static PetscErrorCode put_digest(h5_file *f, MPI_Comm comm, const options *o, const char name[])
+static PetscErrorCode put_digest(MPI_Comm comm, const options *o, const char name[],
+                                 results_put put, void *context)
 {
   const char *path = options_path(o, name);
   char hex[65], key[64];
@@ -129,27 +130,41 @@ static PetscErrorCode put_digest(h5_file *f, MPI_Comm comm, const options *o, co
   if (!path || options_is_word(o, name)) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(h5_digest_path(comm, path, hex));
   snprintf(key, sizeof key, "sha256_%s", name);
-  PetscCall(h5_attribute_put_text(f, "/provenance", key, hex));
+  PetscCall(put(context, "/provenance", key, hex));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-PetscErrorCode command_write_provenance(h5_file *f, MPI_Comm comm, const options *o)
+PetscErrorCode command_each_provenance(MPI_Comm comm, const options *o, results_put put,
+                                       void *context)
 {
   const char *command = options_command(o), *name, *value;
   const bool is_predict = !strcmp(command, "predict");
 
   PetscFunctionBegin;
-  PetscCall(h5_attribute_put_text(f, "/provenance", "program", "gradus"));
-  PetscCall(h5_attribute_put_text(f, "/provenance", "version", GRADUS_VERSION));
-  PetscCall(h5_attribute_put_text(f, "/provenance", "commit", GRADUS_COMMIT));
-  PetscCall(h5_attribute_put_text(f, "/provenance", "command", command));
-  PetscCall(put_digest(f, comm, o, "world"));
-  PetscCall(put_digest(f, comm, o, "graph"));
-  if (is_predict || !strcmp(command, "calibrate")) PetscCall(put_digest(f, comm, o, "data"));
-  if (is_predict) PetscCall(put_digest(f, comm, o, "posterior"));
+  PetscCall(put(context, "/provenance", "program", "gradus"));
+  PetscCall(put(context, "/provenance", "version", GRADUS_VERSION));
+  PetscCall(put(context, "/provenance", "commit", GRADUS_COMMIT));
+  PetscCall(put(context, "/provenance", "command", command));
+  PetscCall(put_digest(comm, o, "world", put, context));
+  PetscCall(put_digest(comm, o, "graph", put, context));
+  if (is_predict || !strcmp(command, "calibrate"))
+    PetscCall(put_digest(comm, o, "data", put, context));
+  if (is_predict) PetscCall(put_digest(comm, o, "posterior", put, context));
+  if (!strcmp(command, "sweep")) PetscCall(put_digest(comm, o, "design_file", put, context));
   for (int i = 0; i < options_provenance_size(o); i++) {
     options_provenance_item(o, i, &name, &value);
-    PetscCall(h5_attribute_put_text(f, "/provenance/options", name, value));
+    PetscCall(put(context, "/provenance/options", name, value));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode put_in_file(void *context, const char object[], const char name[],
+                                  const char value[])
+{
+  return h5_attribute_put_text(context, object, name, value);
+}
+
+PetscErrorCode command_write_provenance(h5_file *f, MPI_Comm comm, const options *o)
+{
+  return command_each_provenance(comm, o, put_in_file, f);
 }

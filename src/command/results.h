@@ -38,6 +38,12 @@ PetscErrorCode command_write_groups(h5_file *f, const world_groups *g);
  * Errors  BASE_EXIT_INPUT if an input cannot be read any more */
 PetscErrorCode command_write_provenance(h5_file *f, MPI_Comm comm, const options *o);
 
+/* command_each_provenance - the same attributes, handed to a function one by one */
+typedef PetscErrorCode (*results_put)(void *context, const char object[], const char name[],
+                                      const char value[]);
+PetscErrorCode command_each_provenance(MPI_Comm comm, const options *o, results_put put,
+                                       void *context);
+
 /* command_write_real - a dataset of doubles that is the same on every rank; rank of `dims` up to 3 */
 PetscErrorCode command_write_real(h5_file *f, const h5_field *field, const double data[]);
 

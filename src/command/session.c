@@ -2,8 +2,8 @@
  * session.c - the start and the end that commands on a model have in common
  */
 #include "session.h"
-#include "gradus/infer.h"
 #include "gradus/loss.h"
+#include "gradus/sweep.h"
 
 #include <string.h>
 
@@ -59,7 +59,22 @@ static PetscErrorCode session_check_attributes(session *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* parameters_<name> and prior_<name> must name a parameter of the model or of a loss, whatever the
+/* Every range_<name> can be read, whether its parameter is free or not. */
+static PetscErrorCode check_ranges(options *o)
+{
+  char what[BASE_MESSAGE_SIZE], key[MODEL_NAME_SIZE + 8];
+  double a, b;
+
+  PetscFunctionBegin;
+  for (int i = 0; i < options_family_size(o, "range"); i++) {
+    snprintf(key, sizeof key, "range_%s", options_family_name(o, "range", i));
+    if (!sweep_range_parse(options_family_value(o, "range", i), &a, &b, sizeof what, what))
+      PetscCall(options_mistake(o, options_family_where(o, "range", i), key, "%s", what));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* parameters_<name>, range_<name> and prior_<name> must name a parameter of the model or of a loss, whatever the
  * command. */
 static PetscErrorCode session_check_parameters(session *s)
 {
@@ -69,6 +84,8 @@ static PetscErrorCode session_check_parameters(session *s)
   PetscFunctionBegin;
   for (; n < s->m->n_parameter; n++) names[n] = s->m->parameter[n].name;
   PetscCall(options_family_check(s->o, "parameters", "parameter", n, names));
+  PetscCall(options_family_check(s->o, "range", "parameter", n, names));
+  PetscCall(check_ranges(s->o));
   for (int i = 0; i < s->n_extra; i++) names[n++] = s->extra[i];
   PetscCall(options_family_check(s->o, "prior", "parameter", n, names));
   PetscCall(infer_texts_check(s->o));
@@ -82,6 +99,7 @@ static const char *default_output(const options *o)
 
   if (!strcmp(command, "check")) return NULL;
   if (output) return output;
+  if (!strcmp(command, "sweep")) return "sweep.h5";
   return strcmp(command, "calibrate") ? "results.h5" : "posterior.h5";
 }
 

@@ -1,130 +1,17 @@
 /*
- * loss_data.c - the table of observations
- *
- * Comma-separated text, UTF-8, one header line; a field may stand in double quotes; empty lines and
- * lines that begin with '#' are skipped.  Rank 0 reads it, all ranks parse the same bytes and so
- * find the same fault, the first in the file.
+ * loss_data.c - the table of observations (lines.h says how it is written)
  */
 #include "loss_impl.h"
 
-#include <ctype.h>
-#include <errno.h>
+#include "gradus/lines.h"
+
 #include <math.h>
 #include <string.h>
-#include <sys/stat.h>
 
-enum { DATA_MAX_BYTES = 1 << 26, DATA_MAX_FIELDS = 65536 };
-
-/* Where the parser is, for messages. */
-typedef struct reader {
-  MPI_Comm comm;
-  const char *path;
-  char *next; /* not yet read */
-  int line;   /* of the fields below, from 1 */
-  int n_field, max_field;
-  char **field; /* [n_field] owned array, borrowed strings */
-} reader;
-
-/* On rank 0: the bytes of a file, or why not. */
-static int data_slurp(const char path[], size_t size, char message[], char **bytes, PetscMPIInt *n)
-{
-  FILE *f = fopen(path, "rb");
-  struct stat info;
-  const char *why = NULL;
-
-  if (!f)
-    why = strerror(errno);
-  else if (fstat(fileno(f), &info) || !S_ISREG(info.st_mode))
-    why = "not a file";
-  else if (info.st_size > DATA_MAX_BYTES)
-    why = "longer than 64 MB";
-  else if (PetscMalloc1((size_t)info.st_size + 1, bytes))
-    why = "no memory";
-  else if (fread(*bytes, 1, (size_t)info.st_size, f) != (size_t)info.st_size)
-    why = "an error of the disk";
-  else
-    *n = (PetscMPIInt)info.st_size;
-  if (f) fclose(f);
-  if (why) snprintf(message, size, "%s: data: cannot be read (%s)", path, why);
-  return why ? BASE_EXIT_INPUT : 0;
-}
-
-/* Rank 0 reads; all get the bytes, with a 0 behind them. */
-static PetscErrorCode data_read_bytes(MPI_Comm comm, const char path[], char **bytes)
-{
-  PetscMPIInt rank, n = 0;
-  char message[BASE_MESSAGE_SIZE] = "";
-  int code = 0;
-
-  PetscFunctionBegin;
-  *bytes = NULL;
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  if (!rank) code = data_slurp(path, sizeof message, message, bytes, &n);
-  if (code) PetscCall(PetscFree(*bytes));
-  PetscCall(base_agree(comm, code, message));
-  PetscCallMPI(MPI_Bcast(&n, 1, MPI_INT, 0, comm));
-  if (rank) PetscCall(PetscMalloc1((size_t)n + 1, bytes));
-  PetscCallMPI(MPI_Bcast(*bytes, n, MPI_CHAR, 0, comm));
-  (*bytes)[n] = '\0';
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* The field without blanks and quotes around it, in place. */
-static char *data_trim(char *field)
-{
-  size_t n;
-
-  while (isspace((unsigned char)*field)) field++;
-  n = strlen(field);
-  while (n && isspace((unsigned char)field[n - 1])) field[--n] = '\0';
-  if (n >= 2 && field[0] == '"' && field[n - 1] == '"') field[n - 1] = '\0', field++;
-  return field;
-}
-
-/* Split a line at commas outside of quotes. */
-static PetscErrorCode data_split(reader *r, char *line)
-{
-  bool is_quoted = false;
-
-  PetscFunctionBegin;
-  r->n_field = 0;
-  for (char *c = line, *start = line;; c++) {
-    if (*c == '"') is_quoted = !is_quoted;
-    if ((*c == ',' && !is_quoted) || !*c) {
-      bool is_last = !*c;
-
-      *c = '\0';
-      if (r->n_field == r->max_field)
-        base_fail(r->comm, BASE_EXIT_INPUT, "%s:%d: data: more than %d columns", r->path, r->line,
-                  r->max_field);
-      r->field[r->n_field++] = data_trim(start);
-      start = c + 1;
-      if (is_last) break;
-    }
-  }
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* The next line that says something as fields; n_field = 0 at the end of the file. */
-static PetscErrorCode data_next(reader *r)
+static PetscErrorCode data_header(lines *r, loss *l)
 {
   PetscFunctionBegin;
-  r->n_field = 0;
-  while (*r->next && !r->n_field) {
-    char *line = r->next, *end = strchr(line, '\n');
-
-    r->next = end ? end + 1 : line + strlen(line);
-    if (end) *end = '\0';
-    r->line++;
-    if (line[0] != '#' && line[strspn(line, " \t\r")]) PetscCall(data_split(r, line));
-  }
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-static PetscErrorCode data_header(reader *r, loss *l)
-{
-  PetscFunctionBegin;
-  PetscCall(data_next(r));
+  PetscCall(lines_next(r));
   if (!r->n_field || strcmp(r->field[0], "day"))
     base_fail(r->comm, BASE_EXIT_INPUT, "%s:%d:1: data: the first column must be `day` (%s)",
               r->path, r->line ? r->line : 1, r->n_field ? r->field[0] : "the file is empty");
@@ -159,7 +46,7 @@ static PetscInt data_step(const model *m, double time)
 }
 
 /* Which times make the prediction of the row: `first`..`last`.  (PETSc's own %g writes "10.") */
-static PetscErrorCode data_times(const reader *r, const model *m, double day, loss *l)
+static PetscErrorCode data_times(const lines *r, const model *m, double day, loss *l)
 {
   const bool is_flow = !m->observable[l->observable].is_total;
   const double end = is_flow ? day + 1 : day;
@@ -180,7 +67,7 @@ static PetscErrorCode data_times(const reader *r, const model *m, double day, lo
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode data_cell(const reader *r, int field, loss *l, double *y)
+static PetscErrorCode data_cell(const lines *r, int field, loss *l, double *y)
 {
   const char *name = l->column[field - 1];
   const bool is_count = l->type == LOSS_POISSON || l->type == LOSS_NEGATIVE_BINOMIAL;
@@ -197,7 +84,7 @@ static PetscErrorCode data_cell(const reader *r, int field, loss *l, double *y)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode data_row(const reader *r, const model *m, double from, double until, loss *l)
+static PetscErrorCode data_row(const lines *r, const model *m, double from, double until, loss *l)
 {
   double day;
 
@@ -222,19 +109,18 @@ static PetscErrorCode data_row(const reader *r, const model *m, double from, dou
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode data_parse(reader *r, const model *m, double from, double until, loss *l)
+static PetscErrorCode data_parse(lines *r, const model *m, double from, double until, loss *l)
 {
-  size_t n_line = 1;
+  const size_t n_line = lines_count(r);
 
   PetscFunctionBegin;
-  for (const char *c = r->next; *c; c++) n_line += *c == '\n';
   PetscCall(data_header(r, l));
   PetscCall(PetscMalloc3(n_line, &l->day, n_line, &l->first, n_line, &l->last));
   PetscCall(PetscMalloc1(n_line * (size_t)l->n_column, &l->y));
-  PetscCall(data_next(r));
+  PetscCall(lines_next(r));
   while (r->n_field) {
     PetscCall(data_row(r, m, from, until, l));
-    PetscCall(data_next(r));
+    PetscCall(lines_next(r));
   }
   for (PetscInt c = 0; c < loss_n_cell(l); c++)
     if (!isnan(l->y[c])) PetscFunctionReturn(PETSC_SUCCESS);
@@ -244,17 +130,13 @@ static PetscErrorCode data_parse(reader *r, const model *m, double from, double 
 
 PetscErrorCode loss_read_data(MPI_Comm comm, const model *m, double from, double until, loss *l)
 {
-  reader r = {.comm = comm, .path = l->path, .max_field = DATA_MAX_FIELDS};
+  lines r;
   PetscErrorCode code;
-  char *bytes;
 
   PetscFunctionBegin;
-  PetscCall(data_read_bytes(comm, l->path, &bytes));
-  PetscCall(PetscMalloc1(DATA_MAX_FIELDS, &r.field));
-  r.next = bytes + (strncmp(bytes, "\xEF\xBB\xBF", 3) ? 0 : 3);
+  PetscCall(lines_open(comm, l->path, "data", &r));
   code = data_parse(&r, m, from, until, l);
-  PetscCall(PetscFree(r.field));
-  PetscCall(PetscFree(bytes));
+  PetscCall(lines_close(&r));
   PetscCall(code);
   PetscFunctionReturn(PETSC_SUCCESS);
 }

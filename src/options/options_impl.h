@@ -31,7 +31,8 @@ enum {
   COMMAND_PREDICT = 1 << 4,
   COMMAND_CHECK = 1 << 5,
   COMMAND_INFO = 1 << 6,
-  COMMAND_COMPARE = 1 << 7
+  COMMAND_COMPARE = 1 << 7,
+  COMMAND_SWEEP = 1 << 9
 };
 
 /* Flags of an entry. */

@@ -11,15 +11,17 @@
 
 enum {
   RUN = COMMAND_SIMULATE | COMMAND_SENSITIVITY | COMMAND_COMPARE | COMMAND_CALIBRATE |
-        COMMAND_PREDICT | COMMAND_CHECK,
+        COMMAND_PREDICT | COMMAND_SWEEP | COMMAND_CHECK,
   RESULTS = COMMAND_SIMULATE | COMMAND_SENSITIVITY | COMMAND_CHECK,
   COMPARE = COMMAND_COMPARE | COMMAND_CHECK,
-  JACOBIAN = COMMAND_SENSITIVITY | COMMAND_COMPARE | COMMAND_CALIBRATE | COMMAND_CHECK,
-  GIVEN = RESULTS | COMMAND_COMPARE |
+  JACOBIAN = COMMAND_SENSITIVITY | COMMAND_COMPARE | COMMAND_CALIBRATE | COMMAND_SWEEP |
+             COMMAND_CHECK,
+  GIVEN = RESULTS | COMMAND_COMPARE | COMMAND_SWEEP |
           COMMAND_CALIBRATE, /* at given parameters, not at those of a posterior */
   BY = RESULTS | COMMAND_PREDICT,
   FIT = COMMAND_CALIBRATE | COMMAND_CHECK,
   DATA = FIT | COMMAND_PREDICT,
+  SWEEP = COMMAND_SWEEP | COMMAND_CHECK,
   BUILD = COMMAND_WORLD | COMMAND_CHECK,
   WORLD = RUN | COMMAND_WORLD,
   ALL = WORLD | COMMAND_INFO
@@ -127,7 +129,7 @@ const option options_table[] = {
   /* derivatives */
   {.name = "free", .type = OPTIONS_LIST, .commands = GIVEN, .flags = OPTIONS_ANSWER,
    .help = "free parameters; empty: all of the model"},
-  {.name = "estimator", .type = OPTIONS_WORD, .commands = RESULTS | COMMAND_CALIBRATE, .flags = OPTIONS_ANSWER,
+  {.name = "estimator", .type = OPTIONS_WORD, .commands = RESULTS | COMMAND_CALIBRATE | COMMAND_SWEEP, .flags = OPTIONS_ANSWER,
    .words = "none|auto|pathwise|st|gumbel|score|spa|fd", .initial = "auto",
    .help = "how a derivative passes through a random choice"},
   {.name = "pathwise_accept_bias", .type = OPTIONS_BOOL, .commands = GIVEN, .flags = OPTIONS_ANSWER,
@@ -157,7 +159,7 @@ const option options_table[] = {
   {.name = "tangent_limit", .type = OPTIONS_REAL, .commands = JACOBIAN,
    .flags = OPTIONS_ANSWER | OPTIONS_OPEN_LOW, AT_LEAST(0),
    .help = "pathwise, st, gumbel: agents' tangents beyond are cut to this"},
-  {.name = "fd_step", .type = OPTIONS_REAL, .commands = RESULTS | COMPARE,
+  {.name = "fd_step", .type = OPTIONS_REAL, .commands = RESULTS | COMPARE | COMMAND_SWEEP,
    .flags = OPTIONS_ANSWER | OPTIONS_OPEN_LOW | OPTIONS_OPEN_HIGH, BETWEEN(0, 1),
    .unit = "relative", .initial = "0.05",
    .help = "step of central differences, in the user's units"},
@@ -165,10 +167,10 @@ const option options_table[] = {
   /* comparing estimators */
   {.name = "estimators", .type = OPTIONS_LIST, .commands = COMPARE, .flags = OPTIONS_ANSWER,
    .help = "estimators to compare; empty: all that the model serves"},
-  {.name = "observables", .type = OPTIONS_LIST, .commands = COMPARE, .flags = OPTIONS_ANSWER,
-   .help = "observables to compare; empty: all of the model"},
-  {.name = "times", .type = OPTIONS_LIST, .commands = COMPARE, .flags = OPTIONS_ANSWER,
-   .help = "times to compare; empty: quarters of the run"},
+  {.name = "observables", .type = OPTIONS_LIST, .commands = COMPARE | COMMAND_SWEEP, .flags = OPTIONS_ANSWER,
+   .help = "observables to compare or sweep; empty: all of the model"},
+  {.name = "times", .type = OPTIONS_LIST, .commands = COMPARE | COMMAND_SWEEP, .flags = OPTIONS_ANSWER,
+   .help = "times to compare or sweep; empty: quarters of the run, for sweep its end"},
   {.name = "windows", .type = OPTIONS_REAL, .commands = COMPARE,
    .flags = OPTIONS_ANSWER | OPTIONS_OPEN_LOW, AT_LEAST(0), .unit = "day",
    .help = "compare running totals also by what they gained in this time"},
@@ -205,7 +207,7 @@ const option options_table[] = {
    .help = "fixed size of the negative binomial; unset: it is a free parameter"},
 
   /* inference */
-  {.name = "prior", .type = OPTIONS_TEXT, .commands = FIT,
+  {.name = "prior", .type = OPTIONS_TEXT, .commands = FIT | COMMAND_SWEEP,
    .flags = OPTIONS_FAMILY | OPTIONS_ANSWER,
    .help = "normal(m,s), lognormal(m,s), uniform(a,b), beta(a,b) or gamma(k,rate)"},
   {.name = "family", .type = OPTIONS_WORD, .commands = FIT, .flags = OPTIONS_ANSWER,
@@ -225,6 +227,38 @@ const option options_table[] = {
    .help = "samples of the posterior"},
   {.name = "posterior", .type = OPTIONS_PATH, .commands = COMMAND_PREDICT | COMMAND_CHECK,
    .help = "posterior file to predict from"},
+
+  /* sweeps */
+  {.name = "design", .type = OPTIONS_WORD, .commands = SWEEP, .flags = OPTIONS_ANSWER,
+   .words = "sobol|morris|lhs|grid|csv", .initial = "sobol",
+   .help = "Saltelli's scheme, Morris' trajectories, Latin hypercube, grid, or points of a table"},
+  {.name = "design_file", .type = OPTIONS_PATH, .commands = SWEEP,
+   .help = "table of points (.csv): a column for each free parameter"},
+  {.name = "points", .type = OPTIONS_INT, .commands = SWEEP, .flags = OPTIONS_ANSWER,
+   BETWEEN(2, 8388608), .initial = "256",
+   .help = "base points of sobol (of P + 2 runs), trajectories of morris (P + 1), points of lhs"},
+  {.name = "range", .type = OPTIONS_LIST, .commands = SWEEP,
+   .flags = OPTIONS_FAMILY | OPTIONS_ANSWER,
+   .help = "a,b: the parameter is uniform between; unset: its prior"},
+  {.name = "second_order", .type = OPTIONS_BOOL, .commands = SWEEP, .flags = OPTIONS_ANSWER,
+   .initial = "false", .help = "sobol: also the shares of pairs, in 2P + 2 runs a base point"},
+  {.name = "levels", .type = OPTIONS_INT, .commands = SWEEP, .flags = OPTIONS_ANSWER,
+   BETWEEN(2, 10000), .initial = "4", .help = "levels of morris (even) and grid"},
+  {.name = "candidates", .type = OPTIONS_INT, .commands = SWEEP, .flags = OPTIONS_ANSWER,
+   BETWEEN(0, 1000), .initial = "0",
+   .help = "morris: take the trajectories farthest apart of so many; 0: random ones"},
+  {.name = "random_numbers", .type = OPTIONS_WORD, .commands = SWEEP, .flags = OPTIONS_ANSWER,
+   .words = "common|independent", .initial = "common",
+   .help = "replicate k has the same random numbers at every point, or each point its own"},
+  {.name = "resamples", .type = OPTIONS_INT, .commands = SWEEP, .flags = OPTIONS_ANSWER,
+   BETWEEN(0, 100000), .initial = "1000", .help = "of the bootstrap of indices; 0: no intervals"},
+  {.name = "confidence", .type = OPTIONS_REAL, .commands = SWEEP,
+   .flags = OPTIONS_ANSWER | OPTIONS_OPEN_LOW | OPTIONS_OPEN_HIGH, BETWEEN(0, 1),
+   .initial = "0.95", .help = "of the intervals of indices"},
+  {.name = "sweep_part", .type = OPTIONS_TEXT, .commands = COMMAND_SWEEP,
+   .help = "k/n: only every n-th point from the k-th on, into a part file"},
+  {.name = "merge", .type = OPTIONS_LIST, .commands = COMMAND_SWEEP, .flags = OPTIONS_ARGUMENT,
+   .help = "all n part files: makes of them the file of the whole sweep"},
 
   /* building a world */
   {.name = "import", .type = OPTIONS_WORD, .commands = BUILD, .flags = OPTIONS_ANSWER,
@@ -273,6 +307,7 @@ static const struct {
                     {"compare", COMMAND_COMPARE},
                     {"calibrate", COMMAND_CALIBRATE},
                     {"predict", COMMAND_PREDICT},
+                    {"sweep", COMMAND_SWEEP},
                     {"check", COMMAND_CHECK},
                     {"info", COMMAND_INFO}};
 

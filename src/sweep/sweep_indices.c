@@ -443,9 +443,11 @@ PetscErrorCode sweep_indices_create(const sweep_table *t, int n_resample, double
   for (int q = 0; q < t->n_output; q++)
     columns[q] = (column){.t = t, .is = s, .each = sweep_rows_per_unit(s), .q = q};
   PetscCall(list_indices(t, x));
-  PetscCall(estimate_all(columns, x));
-  PetscCall(bootstrap(columns, n_resample, confidence, x));
-  compare(x);
+  if (t->row) {
+    PetscCall(estimate_all(columns, x));
+    PetscCall(bootstrap(columns, n_resample, confidence, x));
+    compare(x);
+  }
   PetscCall(PetscFree(columns));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -129,6 +129,8 @@ typedef struct model_ops {
                                   dual *log_likelihood); /* optional */
   PetscErrorCode (*drop_tangents)(model *);              /* of the state; if it has any */
   int64_t (*bytes)(const model *, int width);            /* on this rank, state and tangents */
+  /* what st and gumbel need beside that; optional */
+  int64_t (*relaxed_bytes)(const model *, int width, bool is_soft);
   PetscErrorCode (*destroy)(model *);
 } model_ops;
 

@@ -137,6 +137,7 @@ static PetscErrorCode drop_tangents(model *m)
 
   PetscFunctionBegin;
   PetscCall(PetscArrayzero(e->x->der, (size_t)e->x->n * (size_t)e->width));
+  if (model_is_relaxed(m)) PetscCall(epidemic_relaxed_drop_tangents(e));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -170,6 +171,7 @@ PetscErrorCode model_create_epidemic(model *m, options *o, const world_names *na
                                 .event_history = epidemic_event_history,
                                 .drop_tangents = drop_tangents,
                                 .bytes = bytes,
+                                .relaxed_bytes = epidemic_relaxed_bytes,
                                 .destroy = destroy};
   epidemic *e;
 
@@ -200,7 +202,7 @@ PetscErrorCode model_create_epidemic(model *m, options *o, const world_names *na
                        "people infected and not yet past their infectiousness");
   model_add_observable(m, "onsets", "people", EPIDEMIC_ONSET, -1, false,
                        "people whose symptoms begin in the step that ends here");
-  m->estimators = MODEL_PATHWISE | MODEL_SAMPLED | MODEL_SPARSE;
+  m->estimators = MODEL_PATHWISE | MODEL_RELAXED | MODEL_SAMPLED | MODEL_SPARSE;
   tell_stops(m, &e->calendar);
   m->has_event_history = true;
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -263,6 +265,7 @@ static PetscErrorCode destroy(model *m)
   PetscCall(PetscFree4(e->susceptible, e->active, e->fresh, e->contact));
   PetscCall(PetscFree3(e->site, e->stride, e->column_kind));
   PetscCall(epidemic_destroy_sparse(e));
+  PetscCall(epidemic_relaxed_destroy(&e->relaxed));
   PetscCall(dual_vec_destroy(&e->x));
   PetscCall(dual_vec_destroy(&e->pressure));
   PetscCall(PetscFree(m->data));

@@ -33,9 +33,9 @@ static bool has_tangent(dual a)
   return false;
 }
 
-static void set_profile(epidemic *e, dual latent, dual mean, dual shape)
+void epidemic_set_profile(const epidemic *e, dual latent, dual mean, dual shape,
+                          epidemic_profile *f)
 {
-  epidemic_profile *f = &e->profile;
   double peak, log_peak;
 
   f->latent = latent;
@@ -215,7 +215,7 @@ static PetscErrorCode set_parameters(epidemic *e, const dual theta[])
 
   PetscFunctionBegin;
   for (int k = 0; k < e->w->n_kind; k++) e->beta[k] = theta[e->at.beta[k]];
-  set_profile(e, theta[e->at.latent], theta[e->at.mean], shape);
+  epidemic_set_profile(e, theta[e->at.latent], theta[e->at.mean], shape, &e->profile);
   e->importation = theta[e->at.importation_rate];
   e->fade = theta[e->at.importation_fade];
   if (e->at.policy_factor >= 0) e->policy = theta[e->at.policy_factor];
@@ -267,5 +267,6 @@ PetscErrorCode epidemic_begin(model *m, const dual theta[], int width, rng_key k
   start_given(e);
   if (e->n_initial) PetscCall(start_drawn(e));
   if (m->sparse) PetscCall(epidemic_begin_sparse(m));
+  if (model_is_relaxed(m)) PetscCall(epidemic_begin_relaxed(m));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -95,7 +95,13 @@ typedef struct epidemic {
   double *fresh_hazard;            /* [n] owned */
   int direction[PERTURB_MAX_FREE]; /* by free parameter: where its tangent is, -1: nowhere */
   dual outside;                    /* in the step under way */
+  /* of runs under st and gumbel (epidemic_relaxed.c); owned; NULL until first used */
+  struct epidemic_relaxed *relaxed;
 } epidemic;
+
+/* epidemic_set_profile - all of f, with tangents */
+void epidemic_set_profile(const epidemic *e, dual latent, dual mean, dual shape,
+                          epidemic_profile *f);
 
 /* epidemic_profile_value - f(x) for x > 0, and by pointer its derivatives by x, scale and shape */
 double epidemic_profile_value(const epidemic_profile *f, double x, double slope[3]);
@@ -127,6 +133,13 @@ PetscErrorCode epidemic_begin_sparse(model *m);
 PetscErrorCode epidemic_expose_each(model *m, PetscInt step, const dual *outside);
 PetscErrorCode epidemic_advance_sparse(model *m, PetscInt step);
 PetscErrorCode epidemic_destroy_sparse(epidemic *e);
+
+/* Runs under st and gumbel (epidemic_relaxed.c). */
+int64_t epidemic_relaxed_bytes(const model *m, int width, bool is_soft);
+PetscErrorCode epidemic_begin_relaxed(model *m);
+PetscErrorCode epidemic_step_relaxed(model *m, PetscInt step, const dual *outside);
+PetscErrorCode epidemic_relaxed_drop_tangents(epidemic *e);
+PetscErrorCode epidemic_relaxed_destroy(struct epidemic_relaxed **relaxed);
 
 PetscErrorCode epidemic_begin(model *m, const dual theta[], int width, rng_key key,
                               model_record *record);

@@ -214,6 +214,10 @@ PetscErrorCode epidemic_step(model *m, PetscInt step)
   if (until > time)
     outside = dual_scale(epidemic_importation(e, time, until), (until - time) / m->dt);
   open_kinds(e, time);
+  if (model_is_relaxed(m)) {
+    PetscCall(epidemic_step_relaxed(m, step, &outside));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
   PetscCall(dual_vec_zero(e->pressure));
   DUAL_FIX_WIDTH(e->width, press, e, time, m->dt);
   PetscCall(world_exchange(e->w, e->width, e->pressure->val, e->pressure->der));

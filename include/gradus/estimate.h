@@ -45,7 +45,8 @@ typedef struct estimate {
   bool is_step_clock;
   double temperature; /* of gumbel */
   bool is_soft;
-  PetscInt horizon; /* steps; 0: all */
+  PetscInt horizon;     /* steps; 0: all */
+  double tangent_limit; /* the model's; INFINITY: any */
   /* of spa */
   bool is_sparse;
   estimate_importance importance;

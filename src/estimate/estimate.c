@@ -234,15 +234,20 @@ static PetscErrorCode take_named(options *o, const model *m, int n_extra, const 
 
 /* ---- creation ---- */
 
-/* Options of tangents that travel with agents, asked of an estimator that has none. */
+/* Do tangents travel with the agents? */
+static bool has_tangents(const estimate *e)
+{
+  return e->type == ESTIMATE_PATHWISE || e->type == ESTIMATE_ST || e->type == ESTIMATE_GUMBEL;
+}
+
+/* Options of such tangents, asked of an estimator that has none. */
 static PetscErrorCode check_tangents(options *o, const estimate *e)
 {
   static const char *const name[] = {"gradient_horizon", "tangent_limit"};
   const bool is_asked = !strcmp(options_command(o), "sensitivity");
 
   PetscFunctionBegin;
-  if (e->type == ESTIMATE_PATHWISE || e->type == ESTIMATE_ST || e->type == ESTIMATE_GUMBEL)
-    PetscFunctionReturn(PETSC_SUCCESS);
+  if (has_tangents(e)) PetscFunctionReturn(PETSC_SUCCESS);
   for (int i = 0; i < 2; i++)
     if (is_asked && options_is_set(o, name[i]))
       PetscCall(options_mistake(o, options_where(o, name[i]), name[i],
@@ -276,8 +281,8 @@ PetscErrorCode estimate_create_as(options *o, const model *m, int n_extra,
   PetscCall(check_tangents(o, e));
   if (options_is_set(o, "gradient_horizon"))
     e->horizon = (PetscInt)options_int(o, "gradient_horizon");
-  if (e->type != ESTIMATE_PATHWISE && e->type != ESTIMATE_ST && e->type != ESTIMATE_GUMBEL)
-    e->horizon = 0;
+  if (!has_tangents(e)) e->horizon = 0;
+  e->tangent_limit = has_tangents(e) ? m->tangent_limit : INFINITY;
   for (int j = 0; n_word && j < e->n_free; j++) PetscCall(check_free(o, m, e, e->free[j]));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -329,8 +334,15 @@ PetscErrorCode estimate_warn(const estimate *e, const model *m, MPI_Comm comm)
 
 void estimate_describe(const estimate *e, size_t size, char text[])
 {
-  const char *clock = e->is_step_clock ? "step clock" : "threshold clock";
-  char worlds[64] = "";
+  char worlds[64] = "", clock[96];
+
+  snprintf(clock, sizeof clock, "%s clock", e->is_step_clock ? "step" : "threshold");
+  if (e->horizon)
+    snprintf(clock + strlen(clock), sizeof clock - strlen(clock),
+             ", gradient horizon %" PetscInt_FMT, e->horizon);
+  if (!isinf(e->tangent_limit))
+    snprintf(clock + strlen(clock), sizeof clock - strlen(clock), ", tangent limit %.4g",
+             e->tangent_limit);
 
   if (e->n_world > 0) snprintf(worlds, sizeof worlds, ", %.4g a run", e->n_world);
   if (e->type == ESTIMATE_SPA)

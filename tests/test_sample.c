@@ -1,7 +1,7 @@
 /* test_sample.c - values, straight-through, score and Gumbel-Softmax       ranks: 1   timeout: 240
  *
  * Statistical tests have fixed seeds; each fails a right sampler with probability 7e-6, and there
- * are fewer than 100 of them.  Events and replay: test_sample_events.c.
+ * are fewer than 200 of them.  Events and replay: test_sample_events.c.
  */
 #include "gradus/real.h"
 #include "helper_choice.h"
@@ -180,34 +180,46 @@ END_TEST
 /* ---- Gumbel-Softmax ---- */
 
 /* A logistic variable coupled to u, moved by the logit of p. */
-static double soft_bernoulli(double p, double u, double temperature)
+static cplx soft_bernoulli(cplx p, double u, double temperature)
 {
-  return 1 / (1 + exp(-(log(p / (1 - p)) - log(u / (1 - u))) / temperature));
+  return 1 / (1 + cexp(-(clog(p / (1 - p)) - log(u / (1 - u))) / temperature));
 }
 
+/* At every uniform, for hard and soft values, of a probability and of a hazard: the derivative at
+ * fixed noise, by the complex step.  So the expectations are those of the formula, exactly. */
 START_TEST(gumbel_of_a_bernoulli_is_the_logistic_of_the_same_uniform)
 {
   for (int64_t agent = 0; agent < 500; agent++) {
     sample *s = choice_sampler(SAMPLE_GUMBEL, 18);
-    const double p = rng_uniform(s->key, RNG_TEST, agent, 1, 1), h = 1e-5 * p * (1 - p);
-    const double u = rng_uniform(s->key, RNG_TEST, agent, 3, 5), t = 0.3 + 0.7 * p;
-    const double want = (soft_bernoulli(p + h, u, t) - soft_bernoulli(p - h, u, t)) / (2 * h);
-    dual hard, soft;
+    const double p = rng_uniform(s->key, RNG_TEST, agent, 1, 1), lambda = -log1p(-p) / 2.5;
+    const double u = rng_uniform(s->key, RNG_TEST, agent, 3, 5), t = 0.1 + 0.9 * p;
+    const cplx move = I * 1e-30, escape = cexp(-2.5 * (lambda + move));
+    const double by_p = cimag(soft_bernoulli(p + move, u, t)) / 1e-30;
+    const double by_lambda = cimag(soft_bernoulli(1 - escape, u, t)) / 1e-30;
 
     s->temperature = t;
-    hard = sample_bernoulli(s, dual_variable(p, 1), choice_name(agent));
-    s->is_soft = true;
-    soft = sample_bernoulli(s, dual_variable(p, 1), choice_name(agent));
-    ck_assert(choice_near(soft.v, soft_bernoulli(p, u, t), 1e-13));
-    ck_assert((soft.v > 0.5) == (hard.v == 1));
-    ck_assert(soft.d[1] == hard.d[1] && hard.d[0] == 0);
-    ck_assert_msg(choice_near(hard.d[1], want, 1e-7), "%.17g, not %.17g", hard.d[1], want);
+    for (int is_soft = 0; is_soft < 2; is_soft++) {
+      dual x[2];
+
+      s->is_soft = is_soft;
+      x[0] = sample_bernoulli(s, dual_variable(p, 1), choice_name(agent));
+      x[1] = sample_hazard(s, dual_variable(lambda, 1), 2.5, choice_name(agent), NULL);
+      for (int h = 0; h < 2; h++) {
+        const double value = is_soft ? creal(soft_bernoulli(p, u, t)) : u < p;
+        const double want = h ? by_lambda : by_p;
+
+        ck_assert_msg(choice_near(x[h].v, value, 1e-12), "%d: %.17g", h, x[h].v);
+        ck_assert_msg(choice_near(x[h].d[1], want, 1e-11), "%d: %.17g, not %.17g", h, x[h].d[1],
+                      want);
+        ck_assert(x[h].d[0] == 0);
+      }
+    }
     ck_petsc(sample_destroy(&s));
   }
 }
 END_TEST
 
-/* At temperature 1, E soft = p/c - pq/c^2 log(p/q), c = p - q: the bias is known. */
+/* At temperature 1, E soft = p/c - pq/c^2 log(p/q), c = p - q. */
 static cplx mean_soft(cplx p)
 {
   const cplx q = 1 - p, c = p - q;
@@ -215,39 +227,66 @@ static cplx mean_soft(cplx p)
   return p / c - p * q / (c * c) * clog(p / q);
 }
 
-/* Of one number for a Bernoulli, a binomial of one trial and two categories, whose noise differs. */
-START_TEST(gumbel_of_two_has_its_known_bias)
+/* E soft, by the trapezoidal rule in the logit of u, which converges exponentially. */
+static cplx quadrature(cplx p, double temperature)
 {
-  enum { N = 100000 };
-  double *x[3];
-  const double p = 0.3, d = cimag(mean_soft(p + I * 1e-30)) / 1e-30;
-  double quadrature = 0;
+  cplx sum = 0;
+
+  for (int i = -8000; i <= 8000; i++) {
+    const double h = 0.005, u = 1 / (1 + exp(-i * h)), rest = 1 / (1 + exp(i * h));
+
+    sum += h * u * rest / (1 + cexp(-(clog(p / (1 - p)) - i * h) / temperature));
+  }
+  return sum;
+}
+
+/* Bernoulli, binomial of one trial and two categories, whose noise differs: the mean of the tangent is
+ * d E soft/dp and not 1, hard or soft; the mean of the value is p, or E soft. */
+static void check_known_bias(double p, double temperature, bool is_soft)
+{
+  enum { N = 50000 };
+  const cplx soft = quadrature(p + I * 1e-30, temperature);
+  double *x[6];
   sample *s = choice_sampler(SAMPLE_GUMBEL, 19);
 
-  s->temperature = 1;
-  for (int i = 0; i < N; i++) {
-    const double u = (i + 0.5) / N, soft = soft_bernoulli(p, u, 1);
-
-    quadrature += soft * (1 - soft) / (p * (1 - p)) / N;
-  }
-  ck_assert(choice_near(quadrature, d, 1e-6));
-  ck_assert(fabs(d - 1) > 0.1);
-  for (int m = 0; m < 3; m++) x[m] = malloc(N * sizeof(double));
+  s->temperature = temperature;
+  s->is_soft = is_soft;
+  for (int m = 0; m < 6; m++) x[m] = malloc(N * sizeof(double));
   for (int i = 0; i < N; i++) {
     const dual one = dual_variable(p, 0), two[] = {dual_shift(dual_neg(one), 1), one};
-    dual out[2];
+    dual out[2], of[3];
 
     sample_categorical(s, 2, two, choice_name(i), out);
-    x[0][i] = sample_bernoulli(s, one, choice_name(i)).d[0];
-    x[1][i] = sample_binomial(s, 1, one, choice_name(i)).d[0];
-    x[2][i] = out[1].d[0];
-    ck_assert(choice_near(out[0].d[0], -out[1].d[0], 1e-14));
+    of[0] = sample_bernoulli(s, one, choice_name(i));
+    of[1] = sample_binomial(s, 1, one, choice_name(i));
+    of[2] = out[1];
+    for (int m = 0; m < 3; m++) {
+      x[m][i] = of[m].d[0];
+      x[3 + m][i] = of[m].v;
+    }
+    ck_assert(choice_near(out[0].d[0], -out[1].d[0], 1e-11));
   }
-  for (int m = 0; m < 3; m++) {
-    ck_assert_msg(fabs(choice_sigmas(N, x[m], d)) < CHOICE_SIGMAS, "%d", m);
+  for (int m = 0; m < 6; m++) {
+    const double mean = m < 3 ? cimag(soft) / 1e-30 : is_soft ? creal(soft) : p;
+
+    ck_assert_msg(fabs(choice_sigmas(N, x[m], mean)) < CHOICE_SIGMAS, "%d at %g, %g", m, p,
+                  temperature);
     free(x[m]);
   }
   ck_petsc(sample_destroy(&s));
+}
+
+START_TEST(gumbel_of_two_has_its_known_bias)
+{
+  const double cases[][2] = {{0.3, 1}, {0.05, 0.5}, {0.8, 0.1}, {0.4, 0.25}};
+  const cplx p = 0.3 + I * 1e-30;
+
+  ck_assert(choice_near(creal(quadrature(p, 1)), creal(mean_soft(p)), 1e-12));
+  ck_assert(choice_near(cimag(quadrature(p, 1)), cimag(mean_soft(p)), 1e-12));
+  ck_assert(fabs(cimag(mean_soft(p)) / 1e-30 - 1) > 0.1);
+  for (int c = 0; c < 4; c++)
+    for (int is_soft = 0; is_soft < 2; is_soft++)
+      check_known_bias(cases[c][0], cases[c][1], is_soft);
 }
 END_TEST
 

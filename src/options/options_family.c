@@ -109,7 +109,10 @@ PetscErrorCode options_list_check(options *o, const char name[], const char what
 
     if (is_among(words[i], n, names)) continue;
     options_short(words[i], buffer);
-    if (near)
+    if (options_entry(words[i]))
+      PetscCall(options_mistake(o, options_where(o, name), name, "%s is an option and no %s",
+                                buffer, what));
+    else if (near)
       PetscCall(options_mistake(o, options_where(o, name), name, "unknown %s %s; did you mean %s?",
                                 what, buffer, near));
     else

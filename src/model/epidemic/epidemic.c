@@ -58,17 +58,31 @@ static PetscErrorCode read_calendar(epidemic_calendar *c, options *o, const worl
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Every place where a hazard can stop abruptly. */
-static void tell_stops(model *m, const epidemic_calendar *c)
+/* parameters_<name>, as far as it is a number, else `otherwise`. */
+static double parameter_asked(const options *o, const char name[], double otherwise)
 {
+  double value = otherwise;
+
+  for (int i = 0; i < options_family_size(o, "parameters"); i++)
+    if (!strcmp(options_family_name(o, "parameters", i), name) &&
+        !options_parse_real(options_family_value(o, "parameters", i), &value))
+      return otherwise;
+  return value;
+}
+
+/* Every place where a hazard can stop abruptly. */
+static void tell_stops(model *m, const options *o, const epidemic_calendar *c)
+{
+  const bool is_ban = c->has_policy && parameter_asked(o, "policy_factor", 1) == 0;
   const char *const stop[] = {c->has_closing ? "kinds close on closed_days" : NULL,
                               c->has_isolation ? "infected agents isolate" : NULL,
-                              isfinite(c->importation_until) ? "importation ends" : NULL};
+                              isfinite(c->importation_until) ? "importation ends" : NULL,
+                              is_ban ? "policy_factor is 0" : NULL};
   char *to = m->discontinuity;
   const size_t size = sizeof m->discontinuity;
 
   m->is_continuous = true;
-  for (int i = 0; i < 3; i++) {
+  for (int i = 0; i < 4; i++) {
     if (!stop[i]) continue;
     snprintf(to + strlen(to), size - strlen(to), "%s%s", *to ? ", " : "hazards stop where ",
              stop[i]);
@@ -203,7 +217,7 @@ PetscErrorCode model_create_epidemic(model *m, options *o, const world_names *na
   model_add_observable(m, "onsets", "people", EPIDEMIC_ONSET, -1, false,
                        "people whose symptoms begin in the step that ends here");
   m->estimators = MODEL_PATHWISE | MODEL_RELAXED | MODEL_SAMPLED | MODEL_SPARSE;
-  tell_stops(m, &e->calendar);
+  tell_stops(m, o, &e->calendar);
   m->has_event_history = true;
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -110,6 +110,9 @@ PetscErrorCode h5_attribute_get_int(h5_file *file, const char object[], const ch
  *   split -b 4194304 --filter='sha256sum | cut -c1-64 | xxd -r -p' FILE | sha256sum */
 PetscErrorCode h5_digest_path(MPI_Comm comm, const char path[], char hex[65]);
 
+/* h5_digest_bytes - SHA-256 of n bytes, as 64 hex digits.  Not collective. */
+PetscErrorCode h5_digest_bytes(size_t n, const void *bytes, char hex[65]);
+
 /* h5_probe_output - can a result be written to path?  BASE_EXIT_OPTION if it exists and
  * !overwrite, BASE_EXIT_OUTPUT if its folder is missing or not writable */
 PetscErrorCode h5_probe_output(MPI_Comm comm, const char path[], bool overwrite);

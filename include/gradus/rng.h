@@ -44,7 +44,9 @@ typedef enum rng_purpose {
   RNG_SPA_DELETE,   /* infections of the base run that a perturbed world lacks */
   RNG_SPA_HEALED,   /* later infections of agents that a perturbed world has healed */
   RNG_DESIGN,       /* points of a sweep: shifts, permutations, trajectories */
-  RNG_BOOTSTRAP     /* resamples of indices of a sweep */
+  RNG_BOOTSTRAP,    /* resamples of indices of a sweep */
+  RNG_CENSUS,       /* world from census tables: about areas, zones, rows of tables */
+  RNG_CENSUS_AGENT  /* the same, about agents */
 } rng_purpose;
 
 /* Who draws: everything but the purpose's own index. */

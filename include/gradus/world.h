@@ -66,6 +66,9 @@ typedef struct world {
   PetscMPIInt *owner;                 /* [n_area] rank of each area; replicated, owned */
   bool has_coordinates;
   double *area_x, *area_y; /* [n_area] metres; replicated, owned; NULL without coordinates */
+  int n_area_attribute;
+  world_attribute *area_attribute; /* [n_area_attribute] of areas ("region"), in order of name;
+                                      labels alone, code [n_area]; replicated, owned */
   PetscInt n_local_area;
   int64_t *local_area;      /* [n_local_area] global index, ascending; owned */
   PetscInt *local_area_ptr; /* [n_local_area + 1] first local agent; owned */
@@ -86,7 +89,9 @@ typedef struct world_names {
   int n_kind, n_attribute;
   char kind[WORLD_MAX_KINDS][WORLD_NAME_SIZE];          /* sorted */
   char attribute[WORLD_MAX_KINDS * 4][WORLD_NAME_SIZE]; /* sorted; "area" is not among them */
-  int64_t n_agent;                                      /* -1 if it is not known yet (CSV) */
+  int n_area_attribute;
+  char area_attribute[WORLD_MAX_KINDS][WORLD_NAME_SIZE]; /* of areas, sorted */
+  int64_t n_agent;                                       /* -1 if it is not known yet (CSV) */
 } world_names;
 
 /* world_peek - names of kinds and attributes of a world file, CSV table or "synthetic:N"
@@ -106,6 +111,34 @@ PetscErrorCode world_peek(MPI_Comm comm, const char source[], world_names *names
  * Cost    memory O(n_global / ranks + n_area) on each rank, also while reading */
 PetscErrorCode world_load(MPI_Comm comm, const char source[], const options *o, world **w);
 PetscErrorCode world_destroy(world **w);
+
+/* One marginal of a world made from census tables: a number for each group (an age band, say), in
+ * each zone. */
+typedef struct world_marginal {
+  char name[WORLD_NAME_SIZE];
+  double table, made; /* sums over all groups and zones */
+  double whole;       /* sum over groups of |made - table| of all zones together, over `table` */
+  double mean, worst; /* the same within each zone: on average, and where it is largest */
+  char worst_zone[WORLD_NAME_SIZE];
+} world_marginal;
+
+enum { WORLD_MAX_MARGINALS = 40 };
+
+typedef struct world_census_report {
+  int n;
+  world_marginal line[WORLD_MAX_MARGINALS];
+} world_census_report;
+
+/* world_from_census - make a synthetic population from census tables (src/world/census/README.md)
+ *
+ * In      o       census, census_mapping, scale, seed, report; partition, test_rank_order_sums
+ * Out     report  what was made beside the tables
+ * Errors  BASE_EXIT_INPUT: a table or mapping that is missing or wrong, "path:line:column: name:
+ *         what"; BASE_EXIT_OUTPUT: the file of the report
+ * Collective on comm.
+ * Cost    memory O(n_global / ranks + tables) on each rank */
+PetscErrorCode world_from_census(MPI_Comm comm, const options *o, world_census_report *report,
+                                 world **w);
 
 /* world_write - the world as world.h5 (DESIGN.md, section 3); same bytes on any number of ranks.
  * Collective on the world's communicator. */
@@ -145,6 +178,9 @@ PetscErrorCode world_venues_destroy(world_venues **v);
 PetscErrorCode world_send(const world *w, PetscInt n, const PetscMPIInt to[], size_t bytes,
                           const void *row, PetscInt *n_out, void **out);
 
+/* world_find_area_attribute - by name, or NULL.  Not collective. */
+const world_attribute *world_find_area_attribute(const world *w, const char name[]);
+
 /* world_find_attribute - by name, or NULL; "area" is not an attribute.  Not collective. */
 const world_attribute *world_find_attribute(const world *w, const char name[]);
 
@@ -159,8 +195,8 @@ typedef struct world_groups {
   struct world_groups_plan *plan; /* who sends which row where; opaque, owned; NULL on one rank */
 } world_groups;
 
-/* world_groups_create - by "area", an attribute's labels, or its whole numbers; by NULL or ""
- * makes one group of all, rows = local areas
+/* world_groups_create - by "area", an attribute of agents or, if they have none of this name, of
+ * areas: its labels, or its whole numbers; by NULL or "" makes one group of all, rows = local areas
  *
  * Errors  BASE_EXIT_INPUT if an attribute has numbers that are not whole or over 65,536 groups
  * Collective on the world's communicator. */

@@ -2,6 +2,7 @@
  * cmd_world.c - build a world from a table of persons, write it, or describe it
  *
  *   gradus world -import persons -persons FILE.csv -output w.h5
+ *   gradus world -census DIR -output w.h5       from census tables (src/world/census/README.md)
  *   gradus world -world SOURCE -output w.h5     SOURCE: a world.h5, a table (*.csv), synthetic:N
  *   gradus world -world SOURCE                  says what it is, and how it lies on these ranks
  */
@@ -15,13 +16,36 @@
 
 /* ---- what is asked for ---- */
 
+/* Options that make sense with census tables only. */
+static PetscErrorCode check_census(options *o)
+{
+  static const char *const names[] = {"census_mapping", "scale", "report"};
+  static const char *const others[] = {"import", "persons", "world"};
+  const bool is_census = options_path(o, "census") != NULL;
+
+  PetscFunctionBegin;
+  for (int i = 0; i < 3; i++) {
+    if (!is_census && options_is_set(o, names[i]))
+      PetscCall(
+        options_mistake(o, options_where(o, names[i]), names[i], "is read with census: DIR"));
+    if (is_census && options_is_set(o, others[i]) &&
+        strcmp(options_where(o, others[i]), "command line") == 0)
+      PetscCall(options_mistake(o, options_where(o, others[i]), others[i],
+                                "is another source than census: DIR"));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode check_options(options *o, const char **source)
 {
   const char *persons = options_path(o, "persons");
   const size_t length = persons ? strlen(persons) : 0;
 
   PetscFunctionBegin;
-  if (options_is_set(o, "import")) {
+  PetscCall(check_census(o));
+  if (options_path(o, "census")) {
+    *source = options_path(o, "census");
+  } else if (options_is_set(o, "import")) {
     *source = persons;
     if (!persons)
       PetscCall(options_mistake(o, "command line", "persons",
@@ -37,7 +61,7 @@ static PetscErrorCode check_options(options *o, const char **source)
     else if (!*source)
       PetscCall(options_mistake(o, "command line", "world",
                                 "is required: a world.h5, a table of persons (*.csv) or synthetic:N"
-                                " (or import: persons)"));
+                                " (or import: persons, or census: DIR)"));
   }
   PetscCall(options_check(o));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -126,6 +150,33 @@ static PetscErrorCode say_attribute(const world *w, const world_attribute *m)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+static PetscErrorCode say_area_attribute(const world *w, const world_attribute *m)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscPrintf(w->comm, "of areas    %s: %d labels%s%s%s%s\n", m->name, m->n_label,
+                        m->n_label ? ", " : "", m->n_label ? m->label[0] : "",
+                        m->n_label > 1 ? " to " : "",
+                        m->n_label > 1 ? m->label[m->n_label - 1] : ""));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* What was made beside the census tables. */
+static PetscErrorCode say_census(MPI_Comm comm, const world_census_report *r)
+{
+  PetscFunctionBegin;
+  PetscCall(PetscPrintf(comm, "%-22s %12s %12s   apart in all, in zones, in the worst zone\n",
+                        "census", "table", "made"));
+  for (int i = 0; i < r->n; i++) {
+    const world_marginal *m = &r->line[i];
+    char line[512]; /* PetscPrintf() has formats of its own */
+
+    snprintf(line, sizeof line, "%-22s %12.0f %12.0f   %8.3f %% %8.3f %% %8.3f %% (%s)\n", m->name,
+             m->table, m->made, 100 * m->whole, 100 * m->mean, 100 * m->worst, m->worst_zone);
+    PetscCall(PetscPrintf(comm, "%s", line));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* ---- how it lies on these ranks ---- */
 
 static PetscErrorCode say_partition(const world *w, const options *o)
@@ -166,6 +217,8 @@ static PetscErrorCode describe(const world *w, const options *o, const char sour
   PetscCall(say_areas(w));
   PetscCall(say_kinds(w));
   for (int m = 0; m < w->n_attribute; m++) PetscCall(say_attribute(w, &w->attribute[m]));
+  for (int m = 0; m < w->n_area_attribute; m++)
+    PetscCall(say_area_attribute(w, &w->area_attribute[m]));
   PetscCall(say_partition(w, o));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -200,12 +253,18 @@ PetscErrorCode cmd_world(MPI_Comm comm, options *o)
 {
   const char *output = options_path(o, "output"), *source = NULL;
   PetscErrorCode code = PETSC_SUCCESS;
+  world_census_report report;
   world *w = NULL;
 
   PetscFunctionBegin;
   PetscCall(check_options(o, &source));
   if (output) PetscCall(h5_probe_output(comm, output, options_bool(o, "overwrite")));
-  PetscCall(world_load(comm, source, o, &w));
+  if (options_path(o, "census")) {
+    PetscCall(world_from_census(comm, o, &report, &w));
+    if (!options_bool(o, "quiet")) PetscCall(say_census(comm, &report));
+  } else {
+    PetscCall(world_load(comm, source, o, &w));
+  }
   if (output)
     code = write_world(comm, w, o, output);
   else if (!options_bool(o, "quiet"))

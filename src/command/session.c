@@ -39,13 +39,14 @@ static PetscErrorCode session_peek(session *s)
 /* Words of -by and the attribute of -data_by must be in the world. */
 static PetscErrorCode session_check_attributes(session *s)
 {
-  const char *names[WORLD_MAX_KINDS * 4 + 1];
+  const char *names[WORLD_MAX_KINDS * 5 + 1];
   const char *by = options_text(s->o, "data_by"), *near;
   int n = 0;
   bool is_known = false;
 
   PetscFunctionBegin;
   for (; n < s->names.n_attribute; n++) names[n] = s->names.attribute[n];
+  for (int i = 0; i < s->names.n_area_attribute; i++) names[n++] = s->names.area_attribute[i];
   names[n++] = "area";
   PetscCall(options_list_check(s->o, "by", "attribute", n, names));
   for (int i = 0; by && i < n; i++) is_known = is_known || !strcmp(by, names[i]);

@@ -132,6 +132,17 @@ PetscErrorCode h5_stat(MPI_Comm comm, const char path[], int exit_code, int64_t 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+PetscErrorCode h5_digest_bytes(size_t n, const void *bytes, char hex[65])
+{
+  unsigned char digest[H5_DIGEST_SIZE];
+
+  PetscFunctionBegin;
+  PetscCheck(EVP_Digest(bytes, n, digest, NULL, EVP_sha256(), NULL), PETSC_COMM_SELF, PETSC_ERR_LIB,
+             "SHA-256 failed");
+  h5_digest_hex(digest, hex);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 PetscErrorCode h5_digest_path(MPI_Comm comm, const char path[], char hex[65])
 {
   unsigned char digest[H5_DIGEST_SIZE];

@@ -23,6 +23,8 @@ static PetscErrorCode take_areas(world_table *t, world *w)
   w->has_coordinates = t->has_coordinates;
   w->area_x = t->area_x, t->area_x = NULL;
   w->area_y = t->area_y, t->area_y = NULL;
+  w->n_area_attribute = t->n_area_attribute, t->n_area_attribute = 0;
+  w->area_attribute = t->area_attribute, t->area_attribute = NULL;
   PetscCall(PetscCalloc1(t->n_area + 1, &w->area_ptr));
   for (PetscInt i = 0; i < t->n; i++) w->area_ptr[t->area[i] + 1]++;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, w->area_ptr, (PetscMPIInt)t->n_area + 1, MPI_INT64_T,

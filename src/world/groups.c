@@ -67,6 +67,23 @@ static PetscErrorCode group_by_label(const world *w, const world_attribute *m, w
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+static PetscErrorCode group_by_area_label(const world *w, const world_attribute *m, world_groups *g,
+                                          int32_t code[])
+{
+  bool has_missing = false;
+
+  PetscFunctionBegin;
+  for (int64_t a = 0; a < w->n_area; a++) has_missing = has_missing || m->code[a] < 0;
+  PetscCall(name_groups(g, m->n_label, m->label, has_missing));
+  for (PetscInt l = 0; l < w->n_local_area; l++) {
+    const int32_t label = m->code[w->local_area[l]];
+
+    for (PetscInt i = w->local_area_ptr[l]; i < w->local_area_ptr[l + 1]; i++)
+      code[i] = label < 0 ? m->n_label : label;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* Whole numbers as keys that ascend with them. */
 static uint64_t key_of_number(double x)
 {
@@ -215,6 +232,7 @@ static PetscErrorCode find_groups(const world *w, const char by[], world_groups 
 {
   static const char everyone[1][WORLD_NAME_SIZE] = {"all"};
   const world_attribute *m = world_find_attribute(w, by);
+  const world_attribute *of_area = m ? NULL : world_find_area_attribute(w, by);
 
   PetscFunctionBegin;
   if (!by[0]) {
@@ -222,6 +240,8 @@ static PetscErrorCode find_groups(const world *w, const char by[], world_groups 
     PetscCall(PetscArrayzero(code, w->n));
   } else if (!strcmp(by, "area")) {
     PetscCall(group_by_area(w, g, code));
+  } else if (of_area) {
+    PetscCall(group_by_area_label(w, of_area, g, code));
   } else {
     if (!m) base_fail(w->comm, BASE_EXIT_OPTION, "by: %s: the world has no such attribute", by);
     if (m->is_label)

@@ -64,28 +64,38 @@ static uint64_t grid_place(double coordinate, double low, double extent)
   return extent > 0 ? (uint64_t)((coordinate - low) / extent * cells) : 0;
 }
 
-static PetscErrorCode partition_hilbert(const partition_graph *graph, PetscMPIInt size,
-                                        PetscMPIInt owner[])
+PetscErrorCode world_hilbert_order(int64_t n_area, const double x[], const double y[],
+                                   PetscInt order[])
 {
   double low[2] = {HUGE_VAL, HUGE_VAL}, high[2] = {-HUGE_VAL, -HUGE_VAL}, extent;
   uint64_t *place;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(n_area, &place));
+  for (int64_t a = 0; a < n_area; a++) {
+    low[0] = fmin(low[0], x[a]), high[0] = fmax(high[0], x[a]);
+    low[1] = fmin(low[1], y[a]), high[1] = fmax(high[1], y[a]);
+  }
+  extent = fmax(high[0] - low[0], high[1] - low[1]);
+  for (int64_t a = 0; a < n_area; a++) {
+    place[a] = hilbert_place(grid_place(x[a], low[0], extent), grid_place(y[a], low[1], extent));
+    order[a] = (PetscInt)a;
+  }
+  PetscCall(world_sort((PetscInt)n_area, place, order));
+  PetscCall(PetscFree(place));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode partition_hilbert(const partition_graph *graph, PetscMPIInt size,
+                                        PetscMPIInt owner[])
+{
   PetscInt *order;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc2(graph->n_area, &place, graph->n_area, &order));
-  for (int64_t a = 0; a < graph->n_area; a++) {
-    low[0] = fmin(low[0], graph->x[a]), high[0] = fmax(high[0], graph->x[a]);
-    low[1] = fmin(low[1], graph->y[a]), high[1] = fmax(high[1], graph->y[a]);
-  }
-  extent = fmax(high[0] - low[0], high[1] - low[1]);
-  for (int64_t a = 0; a < graph->n_area; a++) {
-    place[a] = hilbert_place(grid_place(graph->x[a], low[0], extent),
-                             grid_place(graph->y[a], low[1], extent));
-    order[a] = (PetscInt)a;
-  }
-  PetscCall(world_sort((PetscInt)graph->n_area, place, order));
+  PetscCall(PetscMalloc1(graph->n_area, &order));
+  PetscCall(world_hilbert_order(graph->n_area, graph->x, graph->y, order));
   cut_order(graph, order, size, owner);
-  PetscCall(PetscFree2(place, order));
+  PetscCall(PetscFree(order));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

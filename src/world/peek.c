@@ -74,6 +74,30 @@ static PetscErrorCode peek_group(h5_file *file, const char group[], const char w
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Texts of the areas besides their names. */
+static PetscErrorCode peek_area_attributes(h5_file *file, world_names *names)
+{
+  char **list, path[2 * H5_NAME_SIZE];
+  bool has_areas;
+  int n_list;
+
+  PetscFunctionBegin;
+  PetscCall(h5_has(file, "/areas", &has_areas));
+  if (!has_areas) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(h5_list(file, "/areas", &n_list, &list));
+  for (int i = 0; i < n_list && names->n_area_attribute < WORLD_MAX_KINDS; i++) {
+    h5_type type;
+
+    snprintf(path, sizeof path, "/areas/%.127s", list[i]);
+    PetscCall(h5_shape(file, path, &type, NULL, NULL, NULL));
+    if (type == H5_TEXT && strcmp(list[i], "name"))
+      PetscCall(
+        PetscStrncpy(names->area_attribute[names->n_area_attribute++], list[i], WORLD_NAME_SIZE));
+  }
+  PetscCall(h5_list_free(n_list, &list));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode peek_names(h5_file *file, world_names *names)
 {
   int64_t dims[H5_MAX_RANK];
@@ -89,6 +113,7 @@ static PetscErrorCode peek_names(h5_file *file, world_names *names)
     PetscCall(peek_group(file, "/memberships", "", WORLD_MAX_KINDS, names->kind, &names->n_kind));
   PetscCall(peek_group(file, "/agents", "area_ptr", WORLD_MAX_ATTRIBUTES, names->attribute,
                        &names->n_attribute));
+  PetscCall(peek_area_attributes(file, names));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

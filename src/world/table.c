@@ -14,6 +14,50 @@ PetscErrorCode world_table_create(MPI_Comm comm, world_table **t)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+PetscErrorCode world_attributes_free(int n, world_attribute **attribute)
+{
+  PetscFunctionBegin;
+  for (int a = 0; *attribute && a < n; a++) {
+    PetscCall(PetscFree((*attribute)[a].label));
+    PetscCall(PetscFree((*attribute)[a].number));
+    PetscCall(PetscFree((*attribute)[a].code));
+  }
+  PetscCall(PetscFree(*attribute));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode world_area_attribute(const char name[], int64_t n_area,
+                                    const char (*text)[WORLD_NAME_SIZE], world_attribute *m)
+{
+  text_set *set;
+  int32_t *place, index;
+
+  PetscFunctionBegin;
+  *m = (world_attribute){.is_label = true};
+  PetscCall(PetscStrncpy(m->name, name, sizeof m->name));
+  PetscCall(PetscMalloc1(n_area, &m->code));
+  PetscCall(text_set_create(&set));
+  for (int64_t a = 0; a < n_area; a++) {
+    m->code[a] = -1;
+    if (text[a][0]) PetscCall(text_set_add(set, text[a], strlen(text[a]), &m->code[a]));
+  }
+  m->n_label = set->n;
+  PetscCall(PetscCalloc1(m->n_label, &m->label));
+  PetscCall(PetscMalloc1(m->n_label, &place));
+  for (int32_t i = 0; i < m->n_label; i++)
+    memcpy(m->label[i], set->bytes + set->start[i], (size_t)(set->start[i + 1] - set->start[i]));
+  text_sort_names(m->n_label, m->label);
+  for (int32_t i = 0; i < m->n_label; i++) {
+    index = text_set_find(set, m->label[i], strlen(m->label[i]));
+    place[index] = i;
+  }
+  for (int64_t a = 0; a < n_area; a++)
+    if (m->code[a] >= 0) m->code[a] = place[m->code[a]];
+  PetscCall(PetscFree(place));
+  PetscCall(text_set_destroy(&set));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 PetscErrorCode world_table_destroy(world_table **t)
 {
   PetscFunctionBegin;
@@ -23,16 +67,12 @@ PetscErrorCode world_table_destroy(world_table **t)
   PetscCall(PetscFree((*t)->area_x));
   PetscCall(PetscFree((*t)->area_y));
   PetscCall(PetscFree((*t)->area));
+  PetscCall(world_attributes_free((*t)->n_area_attribute, &(*t)->area_attribute));
   for (int k = 0; k < (*t)->n_kind; k++) {
     PetscCall(PetscFree((*t)->kind[k].venue));
     PetscCall(PetscFree((*t)->kind[k].venue_area));
   }
-  for (int a = 0; (*t)->attribute && a < (*t)->n_attribute; a++) {
-    PetscCall(PetscFree((*t)->attribute[a].label));
-    PetscCall(PetscFree((*t)->attribute[a].number));
-    PetscCall(PetscFree((*t)->attribute[a].code));
-  }
-  PetscCall(PetscFree((*t)->attribute));
+  PetscCall(world_attributes_free((*t)->n_attribute, &(*t)->attribute));
   PetscCall(PetscFree(*t));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -41,7 +41,10 @@ typedef struct world_table {
   char (*area_name)[WORLD_NAME_SIZE]; /* [n_area] in canonical order; replicated, owned */
   bool has_coordinates;
   double *area_x, *area_y; /* [n_area] metres; replicated, owned; NULL without coordinates */
-  int32_t *area;           /* [n] area index; owned */
+  int n_area_attribute;
+  world_attribute *area_attribute; /* [n_area_attribute] in order of name, labels alone, arrays
+                                      [n_area]; replicated, owned */
+  int32_t *area;                   /* [n] area index; owned */
   int n_kind;
   world_table_kind kind[WORLD_MAX_KINDS]; /* in order of name */
   int n_attribute;
@@ -85,6 +88,14 @@ PetscErrorCode world_table_create(MPI_Comm comm, world_table **t);
 /* world_table_destroy - free *t and what it still owns; accepts NULL.  Not collective. */
 PetscErrorCode world_table_destroy(world_table **t);
 
+/* world_attributes_free - free n attributes and what they own.  Not collective. */
+PetscErrorCode world_attributes_free(int n, world_attribute **attribute);
+
+/* world_area_attribute - an attribute of areas from a text for each of them, "" for none; its
+ * arrays are the caller's.  Not collective. */
+PetscErrorCode world_area_attribute(const char name[], int64_t n_area,
+                                    const char (*text)[WORLD_NAME_SIZE], world_attribute *m);
+
 /* world_table_number_venues - give the venues of one kind their canonical order
  *
  * In      ids   the ids that this rank's rows name; destroyed early, *ids is NULL on return
@@ -95,6 +106,14 @@ PetscErrorCode world_table_destroy(world_table **t);
 struct text_set;
 PetscErrorCode world_table_number_venues(world_table *t, world_table_kind *kind,
                                          struct text_set **ids);
+
+/* world_table_number_ids - the same for ids that are whole numbers
+ *
+ * In/out  kind  of t, whose areas are known; venue: in: id >= 0, or -1; out: venue index
+ * Out     kind  n_venue, venue_area
+ * Collective on the table's comm.
+ * Cost    memory O(ids), but an area's venues meet on one rank */
+PetscErrorCode world_table_number_ids(world_table *t, world_table_kind *kind);
 
 /* world_table_is_valid - do the statements above hold?  All but that a venue has a member and that
  * its area is the lowest of theirs.  Collective; memory O(n_area). */

@@ -280,3 +280,158 @@ PetscErrorCode world_table_number_venues(world_table *t, world_table_kind *kind,
   PetscCall(PetscFree(place));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
+
+/* ---- ids that are whole numbers ---- */
+
+/* Distinct ids of this rank's memberships, ascending, with the lowest area of their members; seat[m]
+ * is which of them membership m names. */
+static PetscErrorCode distinct_ids(const world_table *t, const world_table_kind *k, PetscInt *n_id,
+                                   uint64_t **id, int32_t **low, int32_t **seat)
+{
+  const int64_t n_slot = (int64_t)t->n * k->n_slot;
+  PetscInt n = 0, *member;
+
+  PetscFunctionBegin;
+  for (int64_t m = 0; m < n_slot; m++) n += k->venue[m] >= 0;
+  PetscCall(PetscMalloc1(n, id));
+  PetscCall(PetscMalloc1(n, &member));
+  PetscCall(PetscMalloc1(n_slot, seat));
+  n = 0;
+  for (int64_t m = 0; m < n_slot; m++) {
+    (*seat)[m] = -1;
+    if (k->venue[m] < 0) continue;
+    (*id)[n] = (uint64_t)k->venue[m];
+    member[n++] = (PetscInt)m;
+  }
+  PetscCall(world_sort(n, *id, member));
+  *n_id = 0;
+  for (PetscInt i = 0; i < n; i++) *n_id += !i || (*id)[i] != (*id)[i - 1];
+  PetscCall(PetscMalloc1(*n_id, low));
+  *n_id = 0;
+  for (PetscInt i = 0; i < n; i++) {
+    const int32_t area = t->area[member[i] / k->n_slot];
+
+    if (!*n_id || (*id)[i] != (*id)[*n_id - 1]) {
+      (*id)[*n_id] = (*id)[i];
+      (*low)[(*n_id)++] = area;
+    }
+    (*low)[*n_id - 1] = PetscMin((*low)[*n_id - 1], area);
+    (*seat)[member[i]] = *n_id - 1;
+  }
+  PetscCall(PetscFree(member));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Merge the mentions of ids that arrived: distinct ids, their lowest areas, and seats. */
+static PetscErrorCode merge_ids(PetscInt n, uint64_t id[], const int32_t area[], PetscInt *n_met,
+                                int32_t **low, int32_t **seat)
+{
+  PetscInt *order;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(n, &order));
+  PetscCall(PetscMalloc1(n, low));
+  PetscCall(PetscMalloc1(n, seat));
+  for (PetscInt i = 0; i < n; i++) order[i] = i;
+  PetscCall(world_sort(n, id, order));
+  *n_met = 0;
+  for (PetscInt i = 0; i < n; i++) {
+    if (!*n_met || id[i] != id[*n_met - 1]) {
+      id[*n_met] = id[i];
+      (*low)[(*n_met)++] = area[order[i]];
+    }
+    (*low)[*n_met - 1] = PetscMin((*low)[*n_met - 1], area[order[i]]);
+    (*seat)[order[i]] = *n_met - 1;
+  }
+  PetscCall(PetscFree(order));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Places of distinct ids, each on one rank only; takes *id and *low over. */
+static PetscErrorCode place_integers(world_table *t, world_table_kind *k, PetscInt n, uint64_t **id,
+                                     int32_t **low, int64_t place[])
+{
+  const int64_t *here;
+  int64_t first = 0, n_here, *answer;
+  PetscInt *order;
+  int32_t *sorted;
+  world_ship *ship;
+
+  PetscFunctionBegin;
+  PetscCall(ship_by_area(t->comm, t->n_area, n, *low, &ship));
+  PetscCall(world_ship_take(ship, sizeof **id, (void **)id));
+  PetscCall(world_ship_take(ship, sizeof **low, (void **)low));
+  n = ship->n_recv;
+  n_here = n;
+  PetscCall(PetscMalloc1(n, &order));
+  PetscCall(PetscMalloc1(n, &sorted));
+  PetscCall(PetscMalloc1(n, &answer));
+  for (PetscInt i = 0; i < n; i++) order[i] = i;
+  PetscCall(world_sort(n, *id, order));
+  for (PetscInt i = 0; i < n; i++) (*id)[i] = (uint64_t)(*low)[order[i]];
+  PetscCall(world_sort(n, *id, order));
+  PetscCallMPI(MPI_Exscan(&n_here, &first, 1, MPI_INT64_T, MPI_SUM, t->comm));
+  PetscCallMPI(MPI_Allreduce(&n_here, &k->n_venue, 1, MPI_INT64_T, MPI_SUM, t->comm));
+  for (PetscInt i = 0; i < n; i++) {
+    answer[order[i]] = first + i;
+    sorted[i] = (int32_t)(*id)[i];
+  }
+  PetscCall(PetscFree(*id));
+  PetscCall(PetscFree(*low));
+  PetscCall(PetscFree(order));
+  PetscCall(deal_areas(t->comm, n, first, &sorted, k));
+  here = answer;
+  PetscCall(world_ship_reply(ship, sizeof *here, here, place));
+  PetscCall(PetscFree(answer));
+  PetscCall(world_ship_destroy(&ship));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* To the ranks that have the ids' blocks of [0, largest]. */
+static PetscErrorCode ship_by_id(MPI_Comm comm, PetscInt n, const uint64_t id[], world_ship **ship)
+{
+  PetscMPIInt size, *to;
+  int64_t largest = n ? (int64_t)id[n - 1] : 0;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_size(comm, &size));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &largest, 1, MPI_INT64_T, MPI_MAX, comm));
+  PetscCall(PetscMalloc1(n, &to));
+  for (PetscInt i = 0; i < n; i++) to[i] = world_block_owner(largest + 1, size, (int64_t)id[i]);
+  PetscCall(world_ship_create(comm, n, to, ship));
+  PetscCall(PetscFree(to));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode world_table_number_ids(world_table *t, world_table_kind *kind)
+{
+  const int64_t n_slot = (int64_t)t->n * kind->n_slot;
+  PetscInt n = 0, n_met = 0;
+  uint64_t *id;
+  int32_t *low, *seat, *met_low, *met_seat;
+  int64_t *place, *answer;
+  world_ship *ship;
+
+  PetscFunctionBegin;
+  PetscCall(distinct_ids(t, kind, &n, &id, &low, &seat));
+  PetscCall(ship_by_id(t->comm, n, id, &ship));
+  PetscCall(world_ship_take(ship, sizeof *id, (void **)&id));
+  PetscCall(world_ship_take(ship, sizeof *low, (void **)&low));
+  PetscCall(merge_ids(ship->n_recv, id, low, &n_met, &met_low, &met_seat));
+  PetscCall(PetscFree(low));
+  PetscCall(PetscMalloc1(n_met, &place));
+  PetscCall(place_integers(t, kind, n_met, &id, &met_low, place));
+  PetscCall(PetscMalloc1(ship->n_recv, &answer));
+  for (PetscInt m = 0; m < ship->n_recv; m++) answer[m] = place[met_seat[m]];
+  PetscCall(PetscFree(met_seat));
+  PetscCall(PetscFree(place));
+  PetscCall(PetscMalloc1(n, &place));
+  PetscCall(world_ship_reply(ship, sizeof *answer, answer, place));
+  PetscCall(PetscFree(answer));
+  PetscCall(world_ship_destroy(&ship));
+  for (int64_t m = 0; m < n_slot; m++)
+    if (seat[m] >= 0) kind->venue[m] = place[seat[m]];
+  PetscCall(PetscFree(place));
+  PetscCall(PetscFree(seat));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

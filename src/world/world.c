@@ -57,12 +57,8 @@ PetscErrorCode world_destroy(world **world_ptr)
   if (!w) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(world_exchange_destroy(&w->exchange));
   for (int k = 0; k < w->n_kind; k++) PetscCall(PetscFree(w->kind[k].site));
-  for (int m = 0; m < w->n_attribute; m++) {
-    PetscCall(PetscFree(w->attribute[m].label));
-    PetscCall(PetscFree(w->attribute[m].number));
-    PetscCall(PetscFree(w->attribute[m].code));
-  }
-  PetscCall(PetscFree(w->attribute));
+  PetscCall(world_attributes_free(w->n_attribute, &w->attribute));
+  PetscCall(world_attributes_free(w->n_area_attribute, &w->area_attribute));
   PetscCall(PetscFree(w->gid));
   PetscCall(PetscFree(w->area_name));
   PetscCall(PetscFree(w->area_ptr));
@@ -88,6 +84,13 @@ const world_attribute *world_find_attribute(const world *w, const char name[])
   return NULL;
 }
 
+const world_attribute *world_find_area_attribute(const world *w, const char name[])
+{
+  for (int m = 0; m < w->n_area_attribute; m++)
+    if (!strcmp(w->area_attribute[m].name, name)) return &w->area_attribute[m];
+  return NULL;
+}
+
 int64_t world_bytes(const world *w, const world_counts *c, int row)
 {
   int64_t agent = sizeof(int64_t), bytes = 0;
@@ -102,6 +105,9 @@ int64_t world_bytes(const world *w, const world_counts *c, int row)
   bytes += (int64_t)(sizeof(int64_t) + sizeof(PetscInt)) * c->n_area;
   bytes += (int64_t)(WORLD_NAME_SIZE + sizeof(int64_t) + sizeof(PetscMPIInt)) * w->n_area;
   if (w->has_coordinates) bytes += (int64_t)(2 * sizeof(double)) * w->n_area;
+  for (int m = 0; m < w->n_area_attribute; m++)
+    bytes += (int64_t)sizeof(int32_t) * w->n_area +
+             (int64_t)WORLD_NAME_SIZE * w->area_attribute[m].n_label;
   bytes += (int64_t)sizeof(PetscInt) * (2 * c->n_here + c->n_leaf + c->n_shared + 1);
   bytes += (int64_t)sizeof(PetscMPIInt) * c->n_slot + (int64_t)(2 * sizeof(PetscInt)) * c->n_leaf;
   return bytes + (int64_t)sizeof(double) * row * (c->n_leaf + c->n_slot);

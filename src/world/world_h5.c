@@ -91,6 +91,36 @@ static PetscErrorCode get_area_ptr(reader *r)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Texts of the areas besides their names. */
+static PetscErrorCode get_area_attributes(reader *r)
+{
+  PetscErrorCode code = PETSC_SUCCESS;
+  char **name;
+  int n;
+
+  PetscFunctionBegin;
+  PetscCall(h5_list(r->file, "/areas", &n, &name));
+  code = PetscCalloc1(n, &r->t->area_attribute);
+  for (int m = 0; m < n && !code; m++) {
+    char(*text)[WORLD_NAME_SIZE], path[2 * H5_NAME_SIZE];
+    int64_t n_text = 0;
+    h5_type type;
+
+    snprintf(path, sizeof path, "/areas/%.127s", name[m]);
+    code = h5_shape(r->file, path, &type, NULL, NULL, NULL);
+    if (code || type != H5_TEXT || !strcmp(name[m], "name")) continue;
+    code = get_names(r, path, &n_text, &text);
+    if (code) continue;
+    if (n_text == r->t->n_area && r->t->n_area_attribute < WORLD_MAX_KINDS)
+      code = world_area_attribute(name[m], r->t->n_area, text,
+                                  &r->t->area_attribute[r->t->n_area_attribute++]);
+    PetscCall(PetscFree(text));
+  }
+  PetscCall(h5_list_free(n, &name));
+  PetscCall(code);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode get_areas(reader *r)
 {
   world_table *t = r->t;
@@ -106,6 +136,7 @@ static PetscErrorCode get_areas(reader *r)
     PetscCall(get_coordinate(r, "/areas/x", &t->area_x));
     PetscCall(get_coordinate(r, "/areas/y", &t->area_y));
   }
+  PetscCall(get_area_attributes(r));
   PetscCall(get_area_ptr(r));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

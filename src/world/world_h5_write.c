@@ -64,6 +64,30 @@ static PetscErrorCode put_agents(writer *o, const h5_field *field, size_t bytes,
 
 /* ---- datasets ---- */
 
+static PetscErrorCode put_area_attribute(writer *o, const world_attribute *m)
+{
+  const int64_t n_area = o->w->n_area;
+  char name[H5_NAME_SIZE], description[H5_NAME_SIZE], (*label)[WORLD_NAME_SIZE];
+  const h5_field field = {.name = name,
+                          .type = H5_TEXT,
+                          .text_size = WORLD_NAME_SIZE,
+                          .rank = 1,
+                          .dims = {n_area},
+                          .units = "1",
+                          .description = description,
+                          .scale = {"/areas/name"}};
+
+  PetscFunctionBegin;
+  snprintf(name, sizeof name, "/areas/%s", m->name);
+  snprintf(description, sizeof description, "%s of each area; empty if it has none", m->name);
+  PetscCall(PetscCalloc1(n_area, &label));
+  for (int64_t a = 0; a < n_area; a++)
+    if (m->code[a] >= 0) memcpy(label[a], m->label[m->code[a]], WORLD_NAME_SIZE);
+  PetscCall(h5_put_all(o->file, &field, label));
+  PetscCall(PetscFree(label));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode put_areas(writer *o)
 {
   const world *w = o->w;
@@ -89,6 +113,8 @@ static PetscErrorCode put_areas(writer *o)
     field.description = "northing of each area";
     PetscCall(h5_put_all(o->file, &field, w->area_y));
   }
+  for (int m = 0; m < w->n_area_attribute; m++)
+    PetscCall(put_area_attribute(o, &w->area_attribute[m]));
   field = (h5_field){.name = "/agents/area_ptr",
                      .type = H5_INT64,
                      .rank = 1,

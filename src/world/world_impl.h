@@ -126,6 +126,12 @@ PetscErrorCode world_graph_of_table(const world_table *t, const int64_t weight[]
 /* world_site_areas - lowest area of each site; the caller frees it.  Not collective. */
 PetscErrorCode world_site_areas(const world *w, int32_t **area);
 
+/* ---- partition.c ---- */
+
+/* world_hilbert_order - areas along a Hilbert curve.  Not collective. */
+PetscErrorCode world_hilbert_order(int64_t n_area, const double x[], const double y[],
+                                   PetscInt order[]);
+
 /* ---- build.c ---- */
 
 typedef struct world_build_options {

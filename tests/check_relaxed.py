@@ -14,6 +14,7 @@
 import filecmp
 import math
 import os
+import re
 import subprocess
 
 import h5py
@@ -371,6 +372,18 @@ def check_limit(estimator):
         f"{estimator}: tangent_limit bounds, and a limit without bound changes nothing", f"{most[0]:.3g} to {most[1]:.3g}")
 
 
+def check_memory():
+    """`gradus check` states it: a ring as long as the profile, whatever the length of the run."""
+    def stated(*more):
+        line = [GRADUS, "check", "-world", "inputs/tiny/persons.csv", *more]
+        told = subprocess.run(line, capture_output=True, text=True).stdout
+        return float(re.search(r"model ([0-9.e+-]+)", next(x for x in told.splitlines() if x.startswith("memory")))[1])
+    a, b = (stated("-estimator", "st", "-days", days) for days in ("100", "10000"))
+    short, plain = stated("-estimator", "st", "-days", "100", "-parameters_profile_mean", "1"), stated("-estimator", "pathwise")
+    say(a == b > 2 * short > 2 * plain > 0, "memory knows the profile, not the length of the run",
+        f"st {a} MB at 100 and {b} at 10,000 days, {short} with a quarter of the profile, pathwise {plain}")
+
+
 def check_price():
     options = ("inputs/tiny/run.yaml -days 30 -estimators pathwise,gumbel -replicates 400 -reference_replicates 400 "
                "-free beta_school -observables infections -times 20,30").split()
@@ -388,4 +401,5 @@ check_same()
 for method in ("pathwise", "st", "gumbel"):
     check_window(method)
     check_limit(method)
+check_memory()
 check_price()

@@ -276,6 +276,55 @@ START_TEST(tangents_are_slopes_of_the_same_run)
 }
 END_TEST
 
+/* st and gumbel see the run of the step clock, with stops, a window and without; soft choices give
+ * another one.  tests/check_relaxed.py compares their tangents with a slow version. */
+START_TEST(choices_with_tangents_keep_the_primal)
+{
+  const char *const more[] = {"-days",
+                              "15",
+                              "-estimator",
+                              "gumbel",
+                              "-closed_kinds",
+                              "house",
+                              "-closed_days",
+                              "5",
+                              "-isolation_kinds",
+                              "house",
+                              "-isolation_spread",
+                              "0.5",
+                              "-parameters_importation_rate",
+                              "0.01",
+                              "-free",
+                              "beta_house,profile_mean,isolation_delay,importation_rate"};
+  trajectory plain, relaxed;
+  bench b;
+
+  write_table(b.path, "choices.csv", 40, 5, 1);
+  open_bench(&b, b.path, NULL, 16, more);
+  ck_petsc(simulate_trajectory_create(b.s, 4, &plain));
+  ck_petsc(simulate_trajectory_create(b.s, 4, &relaxed));
+  b.e.type = ESTIMATE_NONE;
+  run(&b, 3, &plain);
+  for (int mode = 0; mode < 4; mode++) { /* st, gumbel, a window of 4 steps, soft */
+    double furthest = 0, slope = 0;
+
+    b.e.type = mode ? ESTIMATE_GUMBEL : ESTIMATE_ST;
+    b.e.horizon = mode == 2 ? 4 : 0;
+    b.e.is_soft = mode == 3;
+    run(&b, 3, &relaxed);
+    for (size_t c = 0; c < trajectory_cells(&plain, 0); c++) {
+      furthest = fmax(furthest, fabs(relaxed.set[0].val[c] - plain.set[0].val[c]));
+      for (int j = 0; j < 4; j++) slope = fmax(slope, fabs(relaxed.set[0].der[c * 4 + j]));
+    }
+    ck_assert_msg(mode == 3 ? furthest > 1e-3 : furthest < 1e-9, "mode %d: %g", mode, furthest);
+    ck_assert(isfinite(slope) && slope > 1);
+  }
+  ck_petsc(simulate_trajectory_destroy(&plain));
+  ck_petsc(simulate_trajectory_destroy(&relaxed));
+  close_bench(&b);
+}
+END_TEST
+
 /* Erlang is the gamma profile of whole shape: the same run up to rounding. */
 START_TEST(erlang_equals_gamma_of_whole_shape)
 {
@@ -345,6 +394,7 @@ Suite *suite(void)
   tcase_add_test(tc, final_sizes_of_households_of_four);
   tcase_add_test(tc, large_population_follows_its_renewal_equation);
   tcase_add_test(tc, tangents_are_slopes_of_the_same_run);
+  tcase_add_test(tc, choices_with_tangents_keep_the_primal);
   tcase_add_test(tc, erlang_equals_gamma_of_whole_shape);
   tcase_add_test(tc, totals_are_sums_of_flows);
   suite_add_tcase(s, tc);

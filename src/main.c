@@ -30,7 +30,9 @@ static void keep_standard_files(void)
 
 static int complain(const char message[], int code)
 {
-  if (*message) fprintf(stderr, "gradus: error: %s\n", message);
+  const char *kind = code == BASE_EXIT_STOPPED ? "" : "error: ";
+
+  if (*message) fprintf(stderr, "gradus: %s%s\n", kind, message);
   return code;
 }
 

@@ -47,7 +47,9 @@ enum { BASE_MESSAGE_SIZE = 1024 }; /* bytes of the longest error message, with i
 /* base_error - the PetscErrorCode that leads to an exit code; not one of PETSc's own */
 #define BASE_ERROR(exit_code) ((PetscErrorCode)(1000 + (exit_code)))
 
-/* base_fail(comm, exit_code, format, ...) - leave the function with an error that every rank
+/* BASE_ERROR(BASE_EXIT_DONE) leaves a command that has nothing left to do; it is no failure.
+ *
+ * base_fail(comm, exit_code, format, ...) - leave the function with an error that every rank
  * of comm raises alike.  The message is "<file[:line]>: <key or dataset>: <what> (<hint>)". */
 #define base_fail(comm, exit_code, ...) SETERRQ(comm, BASE_ERROR(exit_code), __VA_ARGS__)
 

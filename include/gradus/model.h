@@ -120,6 +120,23 @@ typedef struct model_sparse {
 
 enum { MODEL_WINDOW = 7 };
 
+/* What a run needs to go on after a step: arrays of the agents here, named once by the model for
+ * checkpoints to write and to read.  What follows from these, the options and the key is not state. */
+enum { MODEL_MAX_STATE = 12 };
+
+typedef struct model_array {
+  const char *name;        /* unique; a word */
+  const char *description; /* one line, units in brackets */
+  bool is_mark;            /* uint8_t of 0 and 1; else doubles */
+  PetscInt width;          /* numbers an agent */
+  void *data;              /* [n][width] */
+} model_array;
+
+typedef struct model_state {
+  int n;
+  model_array array[MODEL_MAX_STATE];
+} model_state;
+
 /* The methods of a type; NULL where marked optional. */
 typedef struct model_ops {
   PetscErrorCode (*set_up)(model *, world *);
@@ -131,6 +148,10 @@ typedef struct model_ops {
   int64_t (*bytes)(const model *, int width);            /* on this rank, state and tangents */
   /* what st and gumbel need beside that; optional */
   int64_t (*relaxed_bytes)(const model *, int width, bool is_soft);
+  /* state: names the arrays, after model_begin() or a step; resume: they were read anew, after a
+   * model_begin() with the same arguments.  Optional: runs without them start again at 0 */
+  PetscErrorCode (*state)(model *, model_state *);
+  PetscErrorCode (*resume)(model *);
   PetscErrorCode (*destroy)(model *);
 } model_ops;
 
@@ -208,6 +229,13 @@ PetscErrorCode model_begin(model *m, const dual theta[], int width, rng_key key,
 
 /* model_step - advance from step*dt to (step + 1)*dt.  Collective. */
 PetscErrorCode model_step(model *m, PetscInt step);
+
+/* model_state_add, model_state_add_vec - one more array, for the methods `state`; a dual_vec is two:
+ * values and tangents.  Not collective. */
+void model_state_add(model_state *state, const char name[], const char description[], bool is_mark,
+                     PetscInt width, void *data);
+void model_state_add_vec(model_state *state, const char name[], const char tangents[],
+                         const char description[], const dual_vec *x);
 
 /* model_event_history - log likelihood of individually observed infections and removals
  *

@@ -4,6 +4,7 @@
 #ifndef SIMULATE_H
 #define SIMULATE_H
 
+#include "gradus/checkpoint.h"
 #include "gradus/model.h"
 #include "gradus/progress.h"
 
@@ -40,6 +41,7 @@ typedef struct simulate {
                               n % horizon == phase, and only times n with that remainder are filled
                               in: derivatives through the last `horizon` steps exactly */
   double agent_steps;      /* so far, over the ranks of the world */
+  struct simulate_kept *kept; /* what a checkpoint holds of runs; opaque, owned; NULL: nothing */
 } simulate;
 
 /* simulate_create - groups and memory for runs of this model on this world
@@ -66,6 +68,21 @@ PetscErrorCode simulate_trajectory_destroy(trajectory *y);
  * Collective on the world's communicator; the same bits on any number of ranks. */
 PetscErrorCode simulate_run(simulate *s, const dual theta[], int n_direction, rng_key key, int at,
                             trajectory *y);
+
+/* simulate_keep - runs can be stopped, and within tasks go on where they were stopped
+ *
+ * In      c          polled at the start of each step; borrowed; may be NULL
+ *         is_first   this world has the task that was under way when c was written
+ * Collective on the communicator of c. */
+PetscErrorCode simulate_keep(simulate *s, checkpoint *c, bool is_first);
+
+/* simulate_begin_task, simulate_end_task - the runs in between make one result (a replicate with its
+ * derivatives, say) and are made in the same order each time: those that have ended are kept as well
+ * as the one under way.  The first task after a checkpoint was found goes on with what that has.
+ * Runs of perturbed worlds are not kept: their task starts again.
+ * Collective on the world's communicator. */
+PetscErrorCode simulate_begin_task(simulate *s);
+PetscErrorCode simulate_end_task(simulate *s);
 
 /* Sizes, for loops over everything in a set. */
 static inline size_t trajectory_cells(const trajectory *y, int set)

@@ -44,7 +44,7 @@ int base_exit_code(PetscErrorCode code)
 {
   int given = (int)code - (int)BASE_ERROR(0);
 
-  if (!code) return BASE_EXIT_DONE;
+  if (!code || code == BASE_ERROR(BASE_EXIT_DONE)) return BASE_EXIT_DONE;
   if (given > 0 && given <= 255) return given;
   if (code == PETSC_ERR_MEM) return BASE_EXIT_MEMORY;
   if (code == PETSC_ERR_FP) return BASE_EXIT_NUMERIC;

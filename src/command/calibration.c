@@ -142,6 +142,9 @@ PetscErrorCode calibration_bind(calibration *c)
   PetscCall(PetscMalloc3(n_cell + 1, &c->mu, n_cell * n_free + 1, &c->dmu,
                          (size_t)(c->max_points * per_point), &c->result));
   PetscCall(simulate_trajectory_create(c->s->s, c->s->e.n_free, &c->y));
+  PetscCall(PetscMalloc1((size_t)c->max_points * (size_t)(1 + c->n) + 1, &c->answer));
+  PetscCall(journal_create(c->s->comm, c->s->checkpoint, "journal", &c->j));
+  PetscCall(checkpoint_ready(c->s->checkpoint));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -149,6 +152,8 @@ PetscErrorCode calibration_destroy(calibration **c)
 {
   PetscFunctionBegin;
   if (!*c) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(journal_destroy((*c)->s->checkpoint, &(*c)->j));
+  PetscCall(PetscFree((*c)->answer));
   PetscCall(loss_destroy(&(*c)->l));
   PetscCall(simulate_trajectory_destroy(&(*c)->y));
   PetscCall(PetscFree3((*c)->mu, (*c)->dmu, (*c)->result));
@@ -212,7 +217,9 @@ static PetscErrorCode run_replicate(calibration *c, const double theta[], int64_
   PetscFunctionBegin;
   key.replicate = (uint32_t)k;
   all_parameters(c, theta, all);
+  PetscCall(simulate_begin_task(c->s->s));
   PetscCall(estimate_run(&c->s->e, c->s->s, all, key, &c->y));
+  PetscCall(simulate_end_task(c->s->s));
   loss_predict(c->l, &c->y, c->s->e.n_free, result, result + loss_n_cell(c->l));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -295,29 +302,62 @@ static void loss_of_point(calibration *c, const double theta[], const double res
   }
 }
 
+/* Losses and gradients of n points, as many as a batch of tasks holds. */
+static PetscErrorCode compute(calibration *c, int64_t n, double value[], double gradient[])
+{
+  const int64_t length = task_length(c), per_point = tasks_per_point(c);
+
+  PetscFunctionBegin;
+  PetscCall(ensemble_map(c->s->groups, n * per_point, (PetscInt)length, run_task, c, c->result));
+  for (int64_t i = 0; i < n; i++) {
+    const double *results = c->result + i * per_point * length;
+    double *g = gradient + i * c->n;
+
+    if (c->l->type == LOSS_EVENT_HISTORY) {
+      value[i] = results[0];
+      PetscCall(PetscArraycpy(g, results + 1, c->s->e.n_free));
+    } else {
+      loss_of_point(c, c->theta + i * c->n, results, &value[i], g);
+    }
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The same, from the journal if it is there: exit code, values, gradients.  That the numbers failed
+ * is an answer, too. */
+static PetscErrorCode answer(calibration *c, int64_t n)
+{
+  const int64_t n_answer = 1 + n * (1 + c->n);
+  double *value = c->answer + 1, *gradient = value + n;
+  bool is_known;
+  PetscErrorCode code;
+
+  PetscFunctionBegin;
+  PetscCall(journal_replay(c->j, n * c->n, c->theta, n_answer, c->answer, &is_known));
+  if (is_known && c->answer[0] == 0) PetscFunctionReturn(PETSC_SUCCESS);
+  if (is_known)
+    base_fail(c->s->comm, BASE_EXIT_NUMERIC, "a run before the checkpoint had no finite result");
+  PetscCall(PetscArrayzero(c->answer, n_answer));
+  code = compute(c, n, value, gradient);
+  c->answer[0] = base_exit_code(code);
+  if (code && base_exit_code(code) != BASE_EXIT_NUMERIC) PetscFunctionReturn(code);
+  PetscCall(journal_append(c->j, n * c->n, c->theta, n_answer, c->answer));
+  PetscFunctionReturn(code);
+}
+
 PetscErrorCode calibration_evaluate(void *context, int64_t n_point, const double theta[],
                                     double value[], double gradient[])
 {
   calibration *c = context;
-  const int64_t length = task_length(c), per_point = tasks_per_point(c);
 
   PetscFunctionBegin;
   for (int64_t first = 0; first < n_point; first += c->max_points) {
     const int64_t n = PetscMin(n_point - first, c->max_points);
 
     c->theta = theta + first * c->n;
-    PetscCall(ensemble_map(c->s->groups, n * per_point, (PetscInt)length, run_task, c, c->result));
-    for (int64_t i = 0; i < n; i++) {
-      const double *results = c->result + i * per_point * length;
-      double *g = gradient + (first + i) * c->n;
-
-      if (c->l->type == LOSS_EVENT_HISTORY) {
-        value[first + i] = results[0];
-        PetscCall(PetscArraycpy(g, results + 1, c->s->e.n_free));
-      } else {
-        loss_of_point(c, c->theta + i * c->n, results, &value[first + i], g);
-      }
-    }
+    PetscCall(answer(c, n));
+    PetscCall(PetscArraycpy(value + first, c->answer + 1, n));
+    PetscCall(PetscArraycpy(gradient + first * c->n, c->answer + 1 + n, n * c->n));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -21,6 +21,8 @@ typedef struct calibration {
   trajectory y;                      /* owned; of this rank's run */
   const double *theta;               /* [..][n] points of the evaluation under way; borrowed */
   double *mu, *dmu, *result;         /* buffers of an evaluation; owned */
+  journal *j;                        /* points and what they gave, as they were asked for; owned */
+  double *answer;                    /* [max_points (1 + n) + 1] of one entry; owned */
   int64_t max_points;                /* that result can hold */
 } calibration;
 
@@ -46,7 +48,8 @@ PetscErrorCode calibration_destroy(calibration **c);
 
 /* calibration_evaluate - an infer_evaluate; context is the calibration
  *
- * Errors  BASE_EXIT_NUMERIC, naming the parameters
+ * Answered from the checkpoint's journal until that ends.
+ * Errors  BASE_EXIT_NUMERIC, naming the parameters; BASE_EXIT_STOPPED
  * Collective on the session's communicator. */
 PetscErrorCode calibration_evaluate(void *context, int64_t n_point, const double theta[],
                                     double value[], double gradient[]);

@@ -13,6 +13,8 @@ typedef struct replicates {
   session *s;
   h5_file *f;
   int64_t n_replicate, each, block; /* block: replicates that are estimated together */
+  int64_t now;                      /* `each` of the batch under way: a second or two of work */
+  int64_t first, ended;             /* first of that batch; those of this group that have ended */
   bool is_mean;
   int width;               /* free parameters, or 0 without derivatives */
   trajectory *run;         /* [each] of this group; for a mean, each is block */
@@ -207,8 +209,8 @@ static PetscErrorCode put_mean(replicates *r)
 static PetscErrorCode run_batch(replicates *r, int64_t first, int64_t *n_here)
 {
   session *s = r->s;
-  const int64_t from = first + s->groups->index * r->each;
-  const int64_t to = PetscMin(from + r->each, r->n_replicate);
+  const int64_t from = first + s->groups->index * r->now;
+  const int64_t to = PetscMin(from + r->now, r->n_replicate);
   double theta[MODEL_MAX_PARAMETERS];
   PetscErrorCode failed = PETSC_SUCCESS;
 
@@ -219,15 +221,122 @@ static PetscErrorCode run_batch(replicates *r, int64_t first, int64_t *n_here)
     rng_key key = s->key;
 
     key.replicate = (uint32_t)k;
+    PetscCall(simulate_begin_task(s->s));
     failed = estimate_runs(&s->e, s->s, theta, key, n, &r->run[k - from]);
+    PetscCall(simulate_end_task(s->s));
+    if (!failed) r->ended = k - from + n;
     PetscCall(progress_update(s->p,
                               PetscMin((k - from + n) * s->groups->n_group + first, r->n_replicate),
                               s->s->agent_steps * s->groups->n_group));
   }
   *n_here = PetscMax(to - from, 0);
   if (s->groups->n_group > 1)
-    PetscCall(base_agree(s->comm, base_exit_code(failed), base_error_message()));
-  PetscCall(failed);
+    failed = base_agree(s->comm, base_exit_code(failed), base_error_message());
+  PetscCall(checkpoint_after(s->checkpoint, failed));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* ---- checkpoints: /results/done; the mean and the squares, or the rows that are in the file ---- */
+
+/* The first n rows of every dataset, from the result file to the checkpoint or back. */
+static PetscErrorCode copy_all(const replicates *r, int64_t n, h5_file *from, h5_file *to,
+                               bool is_to_result)
+{
+  char name[2 * H5_NAME_SIZE], kept[3 * H5_NAME_SIZE];
+
+  PetscFunctionBegin;
+  for (int set = 0; set < r->s->s->n_set; set++)
+    for (int k = 0; k < r->s->m->n_observable; k++)
+      for (int is_der = 0; is_der <= (r->width > 0); is_der++) {
+        h5_field field = {.name = kept, .units = "1", .description = "rows that are done"};
+
+        dataset_name(r, set, k, is_der, false, sizeof name, name);
+        snprintf(kept, sizeof kept, "/results%s", name);
+        if (!is_to_result) {
+          PetscCall(h5_shape(from, name, NULL, NULL, &field.rank, field.dims));
+          field.dims[0] = n;
+          PetscCall(h5_declare(to, &field));
+        }
+        PetscCall(command_copy_rows(r->s->comm, from, is_to_result ? kept : name, to,
+                                    is_to_result ? name : kept, n));
+      }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* One array of the mean or the squares: groups of this rank, of group 0 of the ranks when written. */
+static PetscErrorCode move_mean(const replicates *r, h5_file *f, bool is_save, bool is_square,
+                                int set, bool is_der)
+{
+  const trajectory_set *y = &(is_square ? &r->square : &r->mean)->set[set];
+  const int64_t row = (int64_t)r->mean.n_observable * r->mean.n_time * (is_der ? r->width : 1);
+  int64_t n = y->last - y->first, start[2] = {0, 0}, count[2];
+  char name[H5_NAME_SIZE];
+  const h5_field field = {.name = name,
+                          .type = H5_REAL,
+                          .rank = 2,
+                          .dims = {y->n_group, row},
+                          .units = "1",
+                          .description = "running mean, or sum of squared deviations, by group"};
+  PetscMPIInt rank;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(r->s->groups->group, &rank));
+  if (is_save && (r->s->groups->index || (!set && rank))) n = 0;
+  snprintf(name, sizeof name, "/results/%s_%d_%s", is_square ? "square" : "mean", set,
+           is_der ? "der" : "val");
+  if (is_save)
+    PetscCall(h5_declare(f, &field));
+  else
+    PetscCall(h5_expect(f, name, H5_REAL, 2, field.dims));
+  start[0] = n ? y->first : 0;
+  count[0] = n;
+  count[1] = n ? row : 0;
+  if (is_save)
+    PetscCall(h5_put(f, name, start, count, is_der ? y->der : y->val));
+  else
+    PetscCall(h5_get(f, name, start, count, is_der ? y->der : y->val));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode move_means(const replicates *r, h5_file *f, bool is_save)
+{
+  PetscFunctionBegin;
+  for (int set = 0; set < r->mean.n_set; set++)
+    for (int is_square = 0; is_square < 2; is_square++)
+      for (int is_der = 0; is_der <= (r->width > 0); is_der++)
+        PetscCall(move_mean(r, f, is_save, is_square, set, is_der));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode save(void *context, h5_file *f)
+{
+  const replicates *r = context;
+  /* with several groups, and with a mean, a batch is done as one */
+  const int64_t more = r->is_mean || r->s->groups->n_group > 1 ? 0 : r->ended;
+
+  PetscFunctionBegin;
+  if (more) PetscCall(put_all(r, r->run, r->first, more, false));
+  PetscCall(h5_attribute_put_int(f, "/results", "done", r->first + more));
+  if (r->is_mean)
+    PetscCall(move_means(r, f, true));
+  else
+    PetscCall(copy_all(r, r->first + more, r->f, f, false));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode load(void *context, h5_file *f)
+{
+  replicates *r = context;
+
+  PetscFunctionBegin;
+  PetscCall(h5_attribute_get_int(f, "/results", "done", &r->first));
+  if (r->first < 0 || r->first > r->n_replicate)
+    base_fail(r->s->comm, BASE_EXIT_INPUT, "%s: /results: %" PRId64 " of %" PRId64 " are done",
+              checkpoint_path(r->s->checkpoint), r->first, r->n_replicate);
+  if (r->is_mean)
+    PetscCall(move_means(r, f, false));
+  else
+    PetscCall(copy_all(r, r->first, f, r->f, true));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -285,24 +394,52 @@ static PetscErrorCode set_up(replicates *r)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Batches of a second or so: what groups have done of one is lost if the run is cut short. */
+static PetscErrorCode set_batch(replicates *r, double seconds)
+{
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Bcast(&seconds, 1, MPI_DOUBLE, 0, r->s->comm));
+  if (seconds < 0.5) r->now = PetscMin(2 * r->now, r->each);
+  if (seconds > 2) r->now = PetscMax(r->now / 2 / r->block * r->block, r->block);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode run_batches(replicates *r)
+{
+  session *s = r->s;
+
+  PetscFunctionBegin;
+  r->now = r->block;
+  while (r->first < r->n_replicate) {
+    const double start = MPI_Wtime();
+    const int64_t all = PetscMin(r->now * s->groups->n_group, r->n_replicate - r->first);
+    int64_t n = 0;
+
+    PetscCall(run_batch(r, r->first, &n));
+    if (r->is_mean)
+      PetscCall(add_round(r, r->first, all));
+    else
+      PetscCall(put_all(r, r->run, r->first + s->groups->index * r->now, n, false));
+    r->first += all;
+    r->ended = 0;
+    PetscCall(checkpoint_poll(s->checkpoint, s->comm, false));
+    PetscCall(set_batch(r, MPI_Wtime() - start));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode run_all(replicates *r)
 {
   session *s = r->s;
-  const int64_t step = r->each * s->groups->n_group;
 
   PetscFunctionBegin;
   PetscCall(write_head(r));
   PetscCall(declare_all(r));
   PetscCall(progress_phase(s->p, options_command(s->o), "replicate", r->n_replicate));
-  for (int64_t first = 0; first < r->n_replicate; first += step) {
-    int64_t n;
-
-    PetscCall(run_batch(r, first, &n));
-    if (r->is_mean)
-      PetscCall(add_round(r, first, PetscMin(step, r->n_replicate - first)));
-    else
-      PetscCall(put_all(r, r->run, first + s->groups->index * r->each, n, false));
-  }
+  PetscCall(checkpoint_keep(s->checkpoint, "results", save, load, r));
+  PetscCall(checkpoint_ready(s->checkpoint));
+  PetscCall(run_batches(r));
+  PetscCall(checkpoint_drop(s->checkpoint, "results"));
   if (r->is_mean) PetscCall(put_mean(r));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

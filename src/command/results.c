@@ -119,7 +119,21 @@ PetscErrorCode command_write_real(h5_file *f, const h5_field *given, const doubl
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Digest of the file that an option names, if the command read it. */
+int command_inputs(const options *o, const char *name[COMMAND_MAX_INPUTS])
+{
+  const char *command = options_command(o);
+  const bool is_predict = !strcmp(command, "predict");
+  int n = 0;
+
+  name[n++] = "world";
+  name[n++] = "graph";
+  if (is_predict || !strcmp(command, "calibrate")) name[n++] = "data";
+  if (is_predict) name[n++] = "posterior";
+  if (!strcmp(command, "sweep")) name[n++] = "design_file";
+  return n;
+}
+
+/* Digest of the file that an option names, if it names one. */
 static PetscErrorCode put_digest(MPI_Comm comm, const options *o, const char name[],
                                  results_put put, void *context)
 {
@@ -137,20 +151,15 @@ static PetscErrorCode put_digest(MPI_Comm comm, const options *o, const char nam
 PetscErrorCode command_each_provenance(MPI_Comm comm, const options *o, results_put put,
                                        void *context)
 {
-  const char *command = options_command(o), *name, *value;
-  const bool is_predict = !strcmp(command, "predict");
+  const char *input[COMMAND_MAX_INPUTS], *name, *value;
+  const int n_input = command_inputs(o, input);
 
   PetscFunctionBegin;
   PetscCall(put(context, "/provenance", "program", "gradus"));
   PetscCall(put(context, "/provenance", "version", GRADUS_VERSION));
   PetscCall(put(context, "/provenance", "commit", GRADUS_COMMIT));
-  PetscCall(put(context, "/provenance", "command", command));
-  PetscCall(put_digest(comm, o, "world", put, context));
-  PetscCall(put_digest(comm, o, "graph", put, context));
-  if (is_predict || !strcmp(command, "calibrate"))
-    PetscCall(put_digest(comm, o, "data", put, context));
-  if (is_predict) PetscCall(put_digest(comm, o, "posterior", put, context));
-  if (!strcmp(command, "sweep")) PetscCall(put_digest(comm, o, "design_file", put, context));
+  PetscCall(put(context, "/provenance", "command", options_command(o)));
+  for (int i = 0; i < n_input; i++) PetscCall(put_digest(comm, o, input[i], put, context));
   for (int i = 0; i < options_provenance_size(o); i++) {
     options_provenance_item(o, i, &name, &value);
     PetscCall(put(context, "/provenance/options", name, value));
@@ -167,4 +176,47 @@ static PetscErrorCode put_in_file(void *context, const char object[], const char
 PetscErrorCode command_write_provenance(h5_file *f, MPI_Comm comm, const options *o)
 {
   return command_each_provenance(comm, o, put_in_file, f);
+}
+
+enum { COPY_CELLS = 1 << 20 }; /* of one rank and piece */
+
+PetscErrorCode command_copy_rows(MPI_Comm comm, h5_file *from, const char name[], h5_file *to,
+                                 const char as[], int64_t n)
+{
+  int64_t dims[H5_MAX_RANK], start[H5_MAX_RANK] = {0}, count[H5_MAX_RANK], unit = 1, each;
+  PetscMPIInt me, size;
+  double *buffer;
+  int rank, split;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(comm, &me));
+  PetscCallMPI(MPI_Comm_size(comm, &size));
+  PetscCall(h5_expect(from, name, H5_REAL, 0, NULL));
+  PetscCall(h5_shape(from, name, NULL, NULL, &rank, dims));
+  for (int d = 1; d < rank; d++) unit *= dims[d];
+  split = unit > COPY_CELLS && rank > 1; /* the dimension that is cut and dealt to the ranks */
+  if (split) unit /= dims[1];
+  each = PetscMax(COPY_CELLS / PetscMax(unit, 1), 1);
+  if (!split) each = PetscMin(each, n / size + 1);
+  PetscCall(PetscMalloc1(PetscMin(each, split ? dims[1] : n) * unit + 1, &buffer));
+  for (int64_t row = 0; row < (split ? n : 1); row++) {
+    const int64_t all = split ? dims[1] : n;
+
+    for (int64_t at = 0; at < all; at += each * size) {
+      const int64_t here = PetscMin(at + me * each, all);
+
+      for (int d = 0; d < rank; d++) count[d] = dims[d];
+      if (split) start[0] = row, count[0] = 1;
+      start[split] = here;
+      count[split] = PetscMin(each, all - here);
+      if (!count[split]) {
+        PetscCall(PetscArrayzero(start, H5_MAX_RANK));
+        PetscCall(PetscArrayzero(count, H5_MAX_RANK));
+      }
+      PetscCall(h5_get(from, name, start, count, buffer));
+      PetscCall(h5_put(to, as, start, count, buffer));
+    }
+  }
+  PetscCall(PetscFree(buffer));
+  PetscFunctionReturn(PETSC_SUCCESS);
 }

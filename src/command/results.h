@@ -9,6 +9,20 @@
 
 #include "gradus/model.h"
 
+enum { COMMAND_MAX_INPUTS = 4 };
+
+/* command_inputs - options that name files which this command reads; their digests are provenance.
+ * Not collective. */
+int command_inputs(const options *o, const char *name[COMMAND_MAX_INPUTS]);
+
+/* command_copy_rows - the first n rows of a dataset of doubles, to one of the same extent beyond
+ *
+ * In      from, name  a file being written or read
+ *         to, as      a file being written, where the dataset is declared
+ * Cost    memory of some 8 MB a rank */
+PetscErrorCode command_copy_rows(MPI_Comm comm, h5_file *from, const char name[], h5_file *to,
+                                 const char as[], int64_t n);
+
 /* One row of /parameters. */
 typedef struct results_parameter {
   const char *name, *units;

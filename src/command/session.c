@@ -6,6 +6,7 @@
 #include "gradus/sweep.h"
 
 #include <string.h>
+#include <unistd.h>
 
 /* The names in the world.  If it cannot be read, what is wrong with the options goes first. */
 static PetscErrorCode session_peek(session *s)
@@ -153,11 +154,33 @@ PetscErrorCode session_check_loss(session *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Without -overwrite a run does not start where a result is: one beside a checkpoint is its own. */
+static PetscErrorCode session_was_done(session *s)
+{
+  PetscMPIInt rank;
+  int is_done;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(s->comm, &rank));
+  is_done = !rank && access(s->output, F_OK) == 0 && !options_bool(s->o, "overwrite");
+  PetscCallMPI(MPI_Bcast(&is_done, 1, MPI_INT, 0, s->comm));
+  if (!is_done) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(checkpoint_finish(s->checkpoint));
+  if (!options_bool(s->o, "quiet"))
+    PetscCall(PetscPrintf(s->comm, "%s was made before\n", s->output));
+  base_fail(s->comm, BASE_EXIT_DONE, "%s was made before", s->output);
+}
+
 PetscErrorCode session_check(session *s)
 {
   PetscFunctionBegin;
+  PetscCall(checkpoint_check(s->o));
   PetscCall(options_check(s->o));
-  if (s->output) PetscCall(h5_probe_output(s->comm, s->output, options_bool(s->o, "overwrite")));
+  if (!s->output) PetscFunctionReturn(PETSC_SUCCESS);
+  s->n_input = command_inputs(s->o, s->input);
+  PetscCall(checkpoint_create(s->comm, s->o, s->output, s->n_input, s->input, &s->checkpoint));
+  if (checkpoint_is_resumed(s->checkpoint)) PetscCall(session_was_done(s));
+  PetscCall(h5_probe_output(s->comm, s->output, options_bool(s->o, "overwrite")));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -184,6 +207,7 @@ static PetscErrorCode session_note_counts(session *s)
 PetscErrorCode session_load(session *s, int n_by, const char *const by[], bool everywhere)
 {
   PetscFunctionBegin;
+  PetscCall(checkpoint_watch(s->checkpoint));
   PetscCall(ensemble_create(s->comm, options_int(s->o, "ranks_per_world"), &s->groups));
   PetscCall(progress_create(s->comm, s->o, s->output, &s->p));
   PetscCall(progress_phase(s->p, "load", "world", 1));
@@ -191,6 +215,8 @@ PetscErrorCode session_load(session *s, int n_by, const char *const by[], bool e
   PetscCall(world_load(s->groups->group, s->source, s->o, &s->w));
   PetscCall(model_set_up(s->m, s->w));
   PetscCall(simulate_create(s->w, s->m, n_by, by, everywhere, &s->s));
+  PetscCall(ensemble_keep(s->groups, s->checkpoint));
+  PetscCall(simulate_keep(s->s, s->checkpoint, s->groups->index == 0));
   if (s->side) PetscCall(session_note_counts(s));
   PetscCall(progress_update(s->p, 1, 0));
   s->is_loaded = true;
@@ -208,24 +234,45 @@ PetscErrorCode session_load_by(session *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* What checkpoints cost, for the sidecar. */
+static PetscErrorCode session_note_cost(session *s)
+{
+  checkpoint_cost cost;
+
+  PetscFunctionBegin;
+  checkpoint_get_cost(s->checkpoint, &cost);
+  PetscCall(sidecar_int(s->side, "sessions_before", cost.n_session));
+  PetscCall(sidecar_int(s->side, "checkpoints_written", cost.n_write));
+  PetscCall(sidecar_real(s->side, "checkpoint_seconds", cost.seconds));
+  PetscCall(sidecar_int(s->side, "checkpoint_bytes", cost.bytes));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 PetscErrorCode session_close(session **out, PetscErrorCode code)
 {
   session *s = *out;
+  const bool is_stopped = code == BASE_ERROR(BASE_EXIT_STOPPED);
+  const char *state = is_stopped ? "stopped" : code ? "failed" : "done";
 
   PetscFunctionBegin;
   if (!s) PetscFunctionReturn(PETSC_SUCCESS);
   *out = NULL;
-  if (s->p) PetscCall(progress_finish(s->p, code ? "failed" : "done"));
-  if (s->side && !code) PetscCall(sidecar_write(s->side, "done"));
+  if (s->p) PetscCall(progress_finish(s->p, state));
+  if (s->side && (!code || is_stopped)) {
+    PetscCall(session_note_cost(s));
+    PetscCall(sidecar_write(s->side, state));
+  }
+  if (!code) PetscCall(checkpoint_finish(s->checkpoint));
   PetscCall(sidecar_destroy(&s->side));
   PetscCall(progress_destroy(&s->p));
   PetscCall(simulate_destroy(&s->s));
   PetscCall(model_destroy(&s->m));
   PetscCall(estimate_destroy(&s->e));
-  if (!code) { /* these free communicators, which is collective */
+  if (!code || is_stopped) { /* these free communicators, which is collective */
     PetscCall(world_destroy(&s->w));
     PetscCall(ensemble_destroy(&s->groups));
   }
+  PetscCall(checkpoint_destroy(&s->checkpoint));
   PetscCall(PetscFree(s));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

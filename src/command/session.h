@@ -16,8 +16,10 @@
 #ifndef SESSION_H
 #define SESSION_H
 
+#include "gradus/checkpoint.h"
 #include "gradus/ensemble.h"
 #include "gradus/estimate.h"
+#include "results.h"
 
 typedef struct session {
   MPI_Comm comm;                 /* all ranks of the run; borrowed */
@@ -32,12 +34,16 @@ typedef struct session {
   const char *const *extra;
   model *m; /* owned */
   estimate e;
-  rng_key key;      /* seed; replicate 0 */
-  ensemble *groups; /* owned; NULL before session_load(), as all below */
-  world *w;         /* owned; on the ranks of groups->group */
-  simulate *s;      /* owned */
-  progress *p;      /* owned */
-  sidecar *side;    /* owned; NULL without an output */
+  rng_key key; /* seed; replicate 0 */
+  int n_input;
+  const char *input[COMMAND_MAX_INPUTS]; /* options that name files read by this command */
+  checkpoint *checkpoint; /* owned; NULL before session_check(), without an output, or if none is
+                             wanted */
+  ensemble *groups;       /* owned; NULL before session_load(), as all below */
+  world *w;               /* owned; on the ranks of groups->group */
+  simulate *s;            /* owned */
+  progress *p;            /* owned */
+  sidecar *side;          /* owned; NULL without an output */
 } session;
 
 /* session_begin - what can be known without reading the agents
@@ -50,9 +56,11 @@ PetscErrorCode session_begin(MPI_Comm comm, options *o, session **s);
  * hazards per day, which a simulation would take for doses over a whole infectious life */
 PetscErrorCode session_check_loss(session *s);
 
-/* session_check - raise all mistakes noted so far, and see that the output can be written
+/* session_check - raise all mistakes noted so far; look for a checkpoint of this run; and see that
+ * the output can be written
  *
- * Errors  BASE_EXIT_OPTION, BASE_EXIT_OUTPUT */
+ * Errors  BASE_EXIT_OPTION, BASE_EXIT_OUTPUT, BASE_EXIT_INPUT; BASE_EXIT_DONE if the run had ended
+ *         before, but for the removal of its checkpoint */
 PetscErrorCode session_check(session *s);
 
 /* session_load - read the world and make all that runs need
@@ -67,8 +75,9 @@ PetscErrorCode session_load_by(session *s);
 
 /* session_close - free everything and set *s to NULL; accepts NULL
  *
- * In      code  what the command's work came to: if 0, the sidecar is written with state "done";
- *               otherwise nothing is communicated, so that no rank waits for one that failed */
+ * In      code  what the command's work came to: if 0 or stopped, the sidecar is written with state
+ *               "done" or "stopped", and the checkpoint of what is done is removed; otherwise nothing
+ *               is communicated, so that no rank waits for one that failed */
 PetscErrorCode session_close(session **s, PetscErrorCode code);
 
 #endif

@@ -3,6 +3,14 @@
  */
 #include "gradus/ensemble.h"
 
+/* A map under way: rows of the tasks that have ended. */
+struct ensemble_map {
+  int64_t n_task, length, n_done; /* n_task 0: none is under way */
+  double *result;                 /* [n_done][length] borrowed */
+  int64_t n_found, found_length;
+  double *found; /* [n_found][found_length] of the checkpoint, for the first map; owned */
+};
+
 PetscErrorCode ensemble_create(MPI_Comm comm, int64_t ranks_per_world, ensemble **out)
 {
   PetscMPIInt rank, size, per_world;
@@ -30,10 +38,79 @@ PetscErrorCode ensemble_destroy(ensemble **e)
 {
   PetscFunctionBegin;
   if (!*e) PetscFunctionReturn(PETSC_SUCCESS);
+  if ((*e)->map) {
+    PetscCall(checkpoint_drop((*e)->checkpoint, "tasks"));
+    PetscCall(PetscFree((*e)->map->found));
+    PetscCall(PetscFree((*e)->map));
+  }
   PetscCallMPI(MPI_Comm_free(&(*e)->all));
   PetscCallMPI(MPI_Comm_free(&(*e)->group));
   PetscCallMPI(MPI_Comm_free(&(*e)->cross));
   PetscCall(PetscFree(*e));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* ---- what is kept: /tasks/result [ended][length] ---- */
+
+static PetscErrorCode save(void *context, h5_file *f)
+{
+  const struct ensemble_map *m = ((ensemble *)context)->map;
+  const h5_field field = {.name = "/tasks/result",
+                          .type = H5_REAL,
+                          .rank = 2,
+                          .dims = {m->n_done, m->length},
+                          .units = "1",
+                          .description = "tasks that have ended, of those under way"};
+
+  PetscFunctionBegin;
+  if (m->n_task && m->n_done) PetscCall(h5_put_all(f, &field, m->result));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode load(void *context, h5_file *f)
+{
+  struct ensemble_map *m = ((ensemble *)context)->map;
+  int64_t dims[H5_MAX_RANK], n;
+
+  PetscFunctionBegin;
+  PetscCall(h5_expect(f, "/tasks/result", H5_REAL, 2, NULL));
+  PetscCall(h5_shape(f, "/tasks/result", NULL, NULL, NULL, dims));
+  PetscCall(h5_get_all(f, "/tasks/result", H5_REAL, &n, (void **)&m->found));
+  m->n_found = dims[0];
+  m->found_length = dims[1];
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode ensemble_keep(ensemble *e, checkpoint *c)
+{
+  PetscFunctionBegin;
+  if (!c) PetscFunctionReturn(PETSC_SUCCESS);
+  e->checkpoint = c;
+  PetscCall(PetscNew(&e->map));
+  PetscCall(checkpoint_keep(c, "tasks", save, load, e));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* A map begins, with what the checkpoint has of it. */
+static PetscErrorCode begin_map(ensemble *e, int64_t n_task, int64_t length, double *result)
+{
+  struct ensemble_map *m = e->map;
+
+  PetscFunctionBegin;
+  if (!m) PetscFunctionReturn(PETSC_SUCCESS);
+  m->n_task = n_task;
+  m->length = length;
+  m->n_done = 0;
+  m->result = result;
+  if (!m->found) PetscFunctionReturn(PETSC_SUCCESS);
+  if (m->n_found > n_task || m->found_length != length)
+    base_fail(e->all, BASE_EXIT_INPUT,
+              "%s: /tasks/result: %" PRId64 " rows of %" PRId64 " are not of this run, which has "
+              "%" PRId64 " of %" PRId64,
+              checkpoint_path(e->checkpoint), m->n_found, m->found_length, n_task, length);
+  PetscCall(PetscArraycpy(result, m->found, m->n_found * length));
+  m->n_done = m->n_found;
+  PetscCall(PetscFree(m->found));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -59,13 +136,19 @@ PetscErrorCode ensemble_map(ensemble *e, int64_t n_task, PetscInt length, ensemb
   double *mine, *all;
 
   PetscFunctionBegin;
+  PetscCall(begin_map(e, n_task, length, result));
   PetscCall(PetscMalloc2(length, &mine, (size_t)length * (size_t)e->n_group, &all));
-  for (int64_t first = 0; first < n_task && !failed; first += e->n_group) {
+  for (int64_t first = e->map ? e->map->n_done : 0; first < n_task && !failed;
+       first += e->n_group) {
     const int64_t n = PetscMin(n_task - first, (int64_t)e->n_group);
 
     failed = run_round(e, first, n_task, (int)length, task, context, mine, all);
     if (!failed) PetscCall(PetscArraycpy(result + first * length, all, n * length));
+    if (!failed && e->map) e->map->n_done = first + n;
+    if (!failed) failed = checkpoint_poll(e->checkpoint, e->all, false);
   }
+  failed = checkpoint_after(e->checkpoint, failed);
+  if (e->map) e->map->n_task = 0;
   PetscCall(PetscFree2(mine, all));
   PetscCall(failed);
   PetscFunctionReturn(PETSC_SUCCESS);

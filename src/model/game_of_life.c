@@ -185,6 +185,13 @@ static PetscErrorCode step(model *m, PetscInt n)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+static PetscErrorCode state(model *m, model_state *out)
+{
+  PetscFunctionBegin;
+  model_state_add_vec(out, "alive", "alive_tangents", "alive", ((const life *)m->data)->alive);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode drop_tangents(model *m)
 {
   life *l = m->data;
@@ -201,6 +208,7 @@ PetscErrorCode model_create_game_of_life(model *m, options *o, const world_names
                                 .step = step,
                                 .drop_tangents = drop_tangents,
                                 .bytes = bytes,
+                                .state = state,
                                 .destroy = destroy};
   life *l;
 

@@ -268,6 +268,21 @@ PetscErrorCode model_step(model *m, PetscInt step)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+void model_state_add(model_state *state, const char name[], const char description[], bool is_mark,
+                     PetscInt width, void *data)
+{
+  PetscCheckAbort(state->n < MODEL_MAX_STATE, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE,
+                  "%s: more than %d arrays of state", name, (int)MODEL_MAX_STATE);
+  state->array[state->n++] = (model_array){name, description, is_mark, width, data};
+}
+
+void model_state_add_vec(model_state *state, const char name[], const char tangents[],
+                         const char description[], const dual_vec *x)
+{
+  model_state_add(state, name, description, false, 1, x->val);
+  if (x->width) model_state_add(state, tangents, description, false, x->width, x->der);
+}
+
 PetscErrorCode model_event_history(model *m, const dual theta[], int width, double until,
                                    dual *log_likelihood)
 {

@@ -72,6 +72,14 @@ static PetscErrorCode step(model *m, PetscInt n)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+static PetscErrorCode state(model *m, model_state *out)
+{
+  PetscFunctionBegin;
+  model_state_add(out, "x", "position, then its tangents", false, 1 + DUAL_MAX,
+                  &((random_walk *)m->data)->x);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode drop_tangents(model *m)
 {
   random_walk *r = m->data;
@@ -87,6 +95,7 @@ PetscErrorCode model_create_random_walk(model *m, options *o, const world_names 
                                 .step = step,
                                 .drop_tangents = drop_tangents,
                                 .bytes = bytes,
+                                .state = state,
                                 .destroy = destroy};
   random_walk *r;
 

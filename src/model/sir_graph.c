@@ -236,6 +236,16 @@ static PetscErrorCode step(model *m, PetscInt n)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+static PetscErrorCode state(model *m, model_state *out)
+{
+  const sir_graph *g = m->data;
+
+  PetscFunctionBegin;
+  model_state_add_vec(out, "s", "s_tangents", "susceptible", g->s);
+  model_state_add_vec(out, "i", "i_tangents", "infectious", g->i);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode drop_tangents(model *m)
 {
   sir_graph *g = m->data;
@@ -253,6 +263,7 @@ PetscErrorCode model_create_sir_graph(model *m, options *o, const world_names *n
                                 .step = step,
                                 .drop_tangents = drop_tangents,
                                 .bytes = bytes,
+                                .state = state,
                                 .destroy = destroy};
   const char *graph = options_is_word(o, "graph") ? options_path(o, "graph") : "";
   const int64_t degree = options_int(o, "graph_degree"), nodes = options_int(o, "graph_nodes");

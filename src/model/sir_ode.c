@@ -186,6 +186,14 @@ static PetscErrorCode step(model *m, PetscInt n)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+static PetscErrorCode state(model *m, model_state *out)
+{
+  PetscFunctionBegin;
+  model_state_add(out, "y", "fractions susceptible, infectious, recovered, each with its tangents",
+                  false, STATE_SIZE, ((sir_ode *)m->data)->y);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode drop_tangents(model *m)
 {
   sir_ode *q = m->data;
@@ -202,6 +210,7 @@ PetscErrorCode model_create_sir_ode(model *m, options *o, const world_names *nam
                                 .step = step,
                                 .drop_tangents = drop_tangents,
                                 .bytes = bytes,
+                                .state = state,
                                 .destroy = destroy};
   sir_ode *q;
 

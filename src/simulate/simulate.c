@@ -1,7 +1,7 @@
 /*
  * simulate.c - the time loop; from a record of events to observables of groups
  */
-#include "gradus/simulate.h"
+#include "simulate_impl.h"
 
 #include <math.h>
 
@@ -48,6 +48,7 @@ PetscErrorCode simulate_destroy(simulate **s)
 {
   PetscFunctionBegin;
   if (!*s) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(simulate_kept_destroy(*s));
   PetscCall(free_record(&(*s)->record));
   PetscCall(sample_destroy(&(*s)->sampler));
   PetscCall(PetscFree((*s)->score));
@@ -266,11 +267,15 @@ PetscErrorCode simulate_run(simulate *s, const dual theta[], int n_direction, rn
 {
   const bool is_score = s->sampler->type == SAMPLE_SCORE;
   const int width = s->m->sparse ? (n_direction + 3) / 4 * 4 : (int)dual_width(n_direction);
+  PetscInt first;
+  bool is_known;
 
   PetscFunctionBegin;
   PetscCheck(width >= 0 && at + n_direction <= y->width, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE,
              "%d directions from column %d do not fit a trajectory of %d", n_direction, at,
              y->width);
+  PetscCall(simulate_replay(s, n_direction, at, y, &is_known));
+  if (is_known) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(clear_record(&s->record, width));
   s->sampler->n_direction = n_direction;
   s->m->sampler = s->sampler;
@@ -280,7 +285,9 @@ PetscErrorCode simulate_run(simulate *s, const dual theta[], int n_direction, rn
       PetscMalloc1((size_t)s->w->n_local_area * (size_t)s->record.n_time * DUAL_MAX, &s->score));
   PetscCall(model_begin(s->m, theta, s->m->sparse ? 0 : width, key, &s->record));
   if (is_score) note_score(s, 0, width);
-  for (PetscInt step = 0; step < s->m->n_step; step++) {
+  PetscCall(simulate_restore(s, &first));
+  for (PetscInt step = first; step < s->m->n_step; step++) {
+    PetscCall(simulate_poll(s, step));
     PetscCall(drop(s, step));
     PetscCall(model_step(s->m, step));
     if (is_score) note_score(s, step + 1, width);
@@ -288,6 +295,7 @@ PetscErrorCode simulate_run(simulate *s, const dual theta[], int n_direction, rn
   for (int k = 0; k < s->n_set; k++) PetscCall(collect(s, k, n_direction, at, y));
   if (is_score) PetscCall(collect_score(s, width, n_direction, at, y));
   PetscCall(check_finite(s, n_direction, at, y));
-  s->agent_steps += (double)s->w->n_global * (double)s->m->n_step;
+  PetscCall(simulate_log(s, n_direction, at, y));
+  s->agent_steps += (double)s->w->n_global * (double)(s->m->n_step - first);
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -155,6 +155,36 @@ static PetscErrorCode drop_tangents(model *m)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The lists follow from who is infected: agents past their profile leave the active ones anyway. */
+static PetscErrorCode state(model *m, model_state *out)
+{
+  epidemic *e = m->data;
+
+  PetscFunctionBegin;
+  if (!e->mark) PetscCall(PetscMalloc1(e->w->n, &e->mark));
+  for (PetscInt i = 0; i < e->w->n; i++) e->mark[i] = 1;
+  for (PetscInt a = 0; a < e->n_susceptible; a++) e->mark[e->susceptible[a]] = 0;
+  model_state_add(out, "infected", "infected so far", true, 1, e->mark);
+  model_state_add_vec(out, "x", "x_tangents", "what is left of the threshold, or infected at [day]",
+                      e->x);
+  if (model_is_relaxed(m)) epidemic_relaxed_state(e, out);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode resume(model *m)
+{
+  epidemic *e = m->data;
+
+  PetscFunctionBegin;
+  e->n_active = e->n_susceptible = e->n_fresh = 0;
+  for (PetscInt i = 0; i < e->w->n; i++)
+    if (e->mark[i])
+      e->active[e->n_active++] = i;
+    else
+      e->susceptible[e->n_susceptible++] = i;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* What can be known before the world is read; check_parameters() has the rest. */
 static PetscErrorCode check_options(const epidemic *e, options *o, const world_names *names)
 {
@@ -186,6 +216,8 @@ PetscErrorCode model_create_epidemic(model *m, options *o, const world_names *na
                                 .drop_tangents = drop_tangents,
                                 .bytes = bytes,
                                 .relaxed_bytes = epidemic_relaxed_bytes,
+                                .state = state,
+                                .resume = resume,
                                 .destroy = destroy};
   epidemic *e;
 
@@ -280,6 +312,7 @@ static PetscErrorCode destroy(model *m)
   PetscCall(PetscFree3(e->site, e->stride, e->column_kind));
   PetscCall(epidemic_destroy_sparse(e));
   PetscCall(epidemic_relaxed_destroy(&e->relaxed));
+  PetscCall(PetscFree(e->mark));
   PetscCall(dual_vec_destroy(&e->x));
   PetscCall(dual_vec_destroy(&e->pressure));
   PetscCall(PetscFree(m->data));

@@ -88,6 +88,7 @@ typedef struct epidemic {
   dual delay_mu, delay_sigma; /* of the logarithm of the delay in days */
   dual span;                  /* from infection to the end of prevalence, day */
   dual importation, fade;     /* per day; day */
+  uint8_t *mark;              /* [n] infected, for checkpoints; owned; NULL until first asked for */
   /* of runs that open perturbed worlds (epidemic_sparse.c) */
   perturb *worlds;                 /* owned; NULL until first used */
   model_sparse *sparse;            /* of the run in force; borrowed; NULL: none are opened */
@@ -136,6 +137,7 @@ PetscErrorCode epidemic_destroy_sparse(epidemic *e);
 
 /* Runs under st and gumbel (epidemic_relaxed.c). */
 int64_t epidemic_relaxed_bytes(const model *m, int width, bool is_soft);
+void epidemic_relaxed_state(epidemic *e, model_state *state);
 PetscErrorCode epidemic_begin_relaxed(model *m);
 PetscErrorCode epidemic_step_relaxed(model *m, PetscInt step, const dual *outside);
 PetscErrorCode epidemic_relaxed_drop_tangents(epidemic *e);

@@ -128,6 +128,18 @@ PetscErrorCode epidemic_begin_relaxed(model *m)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+void epidemic_relaxed_state(epidemic *e, model_state *state)
+{
+  const struct epidemic_relaxed *q = e->relaxed;
+
+  model_state_add_vec(state, "s", "s_tangents", "what is susceptible", q->s);
+  model_state_add(state, "choice", "tangents of the infections of the last steps", false,
+                  q->n_row * q->width, q->choice);
+  if (q->is_soft)
+    model_state_add(state, "chosen", "soft infections of the last steps", false, q->n_row,
+                    q->chosen);
+}
+
 PetscErrorCode epidemic_relaxed_drop_tangents(epidemic *e)
 {
   struct epidemic_relaxed *q = e->relaxed;

@@ -13,7 +13,8 @@ PetscErrorCode base_error_handler(MPI_Comm comm, int line, const char *function,
 {
   /* PETSc 3.18's allocator gives the line that asked as the code, and its function as the message */
   const bool is_memory = code == PETSC_ERR_MEM ||
-                         (function && !strcmp(function, "PetscMallocAlign"));
+                         (function && (!strcmp(function, "PetscMallocAlign") ||
+                                       !strcmp(function, "PetscReallocAlign")));
 
   (void)comm, (void)context;
   if (is_memory) code = PETSC_ERR_MEM;

@@ -6,6 +6,7 @@
  */
 #include "calibration.h"
 #include "command.h"
+#include "sweeping.h"
 
 #include <string.h>
 
@@ -160,14 +161,18 @@ static PetscErrorCode read_others(session *s)
 
 static PetscErrorCode check(session *s)
 {
+  const bool is_sweep = sweeping_plan_is_wanted(s->o);
+  sweeping_plan p = {0};
   const bool is_fit = options_path(s->o, "data") ||
                       !strcmp(options_text(s->o, "loss"), "event_history");
   calibration *c = NULL;
 
   PetscFunctionBegin;
   if (is_fit) PetscCall(calibration_check(s, &c));
+  if (is_sweep) PetscCall(sweeping_plan_check(s, &p));
   PetscCall(check_import(s));
   PetscCall(session_check(s));
+  if (is_sweep) PetscCall(sweeping_plan_read(&p));
   PetscCall(read_others(s));
   if (is_fit) PetscCall(calibration_read(c));
   PetscCall(session_load_by(s));
@@ -175,6 +180,8 @@ static PetscErrorCode check(session *s)
   PetscCall(say_model(s));
   if (is_fit) PetscCall(say_data(c));
   PetscCall(say_runs(s));
+  if (is_sweep) PetscCall(sweeping_plan_say(&p));
+  PetscCall(sweeping_plan_destroy(&p));
   PetscCall(calibration_destroy(&c));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

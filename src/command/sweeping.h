@@ -114,7 +114,16 @@ PetscErrorCode sweeping_plan_check(session *s, sweeping_plan *p);
 PetscErrorCode sweeping_plan_read(sweeping_plan *p);
 PetscErrorCode sweeping_plan_destroy(sweeping_plan *p);
 
-/* sweeping_plan_describe - for check and the first line of a run: design, points, runs.  Collective. */
+/* sweeping_plan_count_replicates - a mistake if there are more runs than random numbers */
+PetscErrorCode sweeping_plan_count_replicates(const sweeping_plan *p);
+
+/* sweeping_plan_is_wanted - do the options speak of a sweep?  For check.  Not collective. */
+bool sweeping_plan_is_wanted(const options *o);
+
+/* sweeping_plan_say - for check: points, runs, laws, memory.  Collective. */
+PetscErrorCode sweeping_plan_say(const sweeping_plan *p);
+
+/* sweeping_plan_describe - in one line: design, points, replicates.  Not collective. */
 PetscErrorCode sweeping_plan_describe(const sweeping_plan *p, size_t size, char text[]);
 
 #endif

@@ -88,5 +88,7 @@ PetscErrorCode sweeping_plan_read(sweeping_plan *p)
   code = read_points(&l, p);
   PetscCall(lines_close(&l));
   PetscCall(code);
+  PetscCall(sweeping_plan_count_replicates(p));
+  PetscCall(options_check(p->s->o));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -110,13 +110,13 @@ static sweep_type find_type(const char name[])
   return t;
 }
 
-/* An option that this design does not look at. */
+/* An option that this design does not look at; a file may hold those of others. */
 static PetscErrorCode refuse(const sweeping_plan *p, const char name[], bool is_used)
 {
   options *o = p->s->o;
 
   PetscFunctionBegin;
-  if (!is_used && options_is_set(o, name))
+  if (!is_used && !strcmp(options_where(o, name), "command line"))
     PetscCall(options_mistake(o, options_where(o, name), name, "design %s does not use it",
                               sweep_type_name(p->is.type)));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -174,6 +174,20 @@ static PetscErrorCode check_part(sweeping_plan *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+PetscErrorCode sweeping_plan_count_replicates(const sweeping_plan *p)
+{
+  options *o = p->s->o;
+  const int64_t n = sweep_n_point(&p->is);
+
+  PetscFunctionBegin;
+  if (p->is_independent && n > 0 && options_int(o, "replicates") > SWEEP_MAX_POINTS / n)
+    PetscCall(options_mistake(o, options_where(o, "replicates"), "replicates",
+                              "%" PRId64 " at %" PRId64 " points with random numbers of their own "
+                              "are more than %d runs",
+                              options_int(o, "replicates"), n, SWEEP_MAX_POINTS));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 PetscErrorCode sweeping_plan_check(session *s, sweeping_plan *p)
 {
   options *o = s->o;
@@ -193,6 +207,7 @@ PetscErrorCode sweeping_plan_check(session *s, sweeping_plan *p)
   for (int j = 0; j < p->n_law; j++) PetscCall(choose_law(p, j));
   PetscCall(choose_outputs(p));
   PetscCall(check_part(p));
+  if (p->is.type != SWEEP_CSV) PetscCall(sweeping_plan_count_replicates(p));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -204,19 +219,62 @@ PetscErrorCode sweeping_plan_destroy(sweeping_plan *p)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Points with a Jacobian. */
+static int64_t count_jacobians(const sweeping_plan *p)
+{
+  const int64_t n = sweep_n_point(&p->is);
+  int64_t sum = 0;
+
+  for (int64_t k = 0; k < n && p->s->e.type != ESTIMATE_NONE; k++)
+    sum += sweep_has_jacobian(&p->is, k);
+  return sum;
+}
+
 PetscErrorCode sweeping_plan_describe(const sweeping_plan *p, size_t size, char text[])
 {
   const session *s = p->s;
-  const int64_t n = sweep_n_point(&p->is), n_replicate = options_int(s->o, "replicates");
-  const bool has_jacobian = s->e.type != ESTIMATE_NONE;
-  int64_t n_jacobian = 0;
+  const int64_t n_jacobian = count_jacobians(p), n_replicate = options_int(s->o, "replicates");
+  char derivatives[96] = "no derivatives";
 
   PetscFunctionBegin;
-  for (int64_t k = 0; k < n && has_jacobian; k++) n_jacobian += sweep_has_jacobian(&p->is, k);
+  if (n_jacobian)
+    snprintf(derivatives, sizeof derivatives, "derivatives at %" PRId64 " of them by %s",
+             n_jacobian, s->e.name);
   snprintf(text, size,
-           "%s, %d free parameters, %" PRId64 " points of %" PRId64 " replicates, %s random numbers"
-           "; derivatives at %" PRId64 " by %s",
-           sweep_type_name(p->is.type), p->is.n_free, n, n_replicate,
-           p->is_independent ? "independent" : "common", n_jacobian, s->e.name);
+           "%s, %d free parameters, %" PRId64 " points, %" PRId64
+           " replicate%s each with %s random "
+           "numbers, %s",
+           sweep_type_name(p->is.type), p->is.n_free, sweep_n_point(&p->is), n_replicate,
+           n_replicate == 1 ? "" : "s", p->is_independent ? "its own" : "common", derivatives);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+bool sweeping_plan_is_wanted(const options *o)
+{
+  return options_is_set(o, "design") || options_is_set(o, "points") ||
+         options_family_size(o, "range") > 0;
+}
+
+PetscErrorCode sweeping_plan_say(const sweeping_plan *p)
+{
+  const session *s = p->s;
+  const int64_t n = sweep_n_point(&p->is), K = options_int(s->o, "replicates");
+  const int64_t row = sweep_row_size(p->n_output, p->is.n_free, s->e.type != ESTIMATE_NONE);
+  const int64_t each = s->e.type == ESTIMATE_FD ? 2 * p->is.n_free : 0;
+  char text[512], megabytes[2][32];
+
+  PetscFunctionBegin;
+  PetscCall(sweeping_plan_describe(p, sizeof text, text));
+  PetscCall(PetscPrintf(s->comm, "sweep       %s\n", text));
+  for (int j = 0; j < p->is.n_free; j++)
+    PetscCall(PetscPrintf(s->comm, "            %-20s %s\n", s->m->parameter[s->e.free[j]].name,
+                          p->laws[j] ? p->laws[j]->prior.text : "as in the table"));
+  snprintf(megabytes[0], sizeof *megabytes, "%.3g", (double)n * p->is.n_free * 24e-6);
+  snprintf(megabytes[1], sizeof *megabytes, "%.3g", (double)n * (double)row * 8e-6);
+  PetscCall(
+    PetscPrintf(s->comm,
+                "            %d outputs; %" PRId64 " runs; design %s MB a rank, results %s MB "
+                "on rank 0\n",
+                p->n_output, K * (n + each * count_jacobians(p)), megabytes[0], megabytes[1]));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -20,6 +20,8 @@ WORLD = """inputs/tiny/run.yaml -closed_kinds school,company -closed_days 5,6
   -parameters_policy_factor 0.6 -parameters_isolation_delay 4.5
   -free beta_household,beta_school,beta_community,isolation_delay,importation_rate,policy_factor,profile_mean
   """.split()
+GROUPS = """inputs/tiny/run.yaml -susceptibility_by group -susceptibility_groups child,elder -parameters_susceptibility_child 0.7
+  -parameters_susceptibility_elder 1.3 -free beta_household,susceptibility_child,susceptibility_elder""".split()
 GRAPH = "-model sir_graph -graph_nodes 200 -steps 20".split()
 LIFE = "-model game_of_life -board 4 -steps 5".split()
 
@@ -41,23 +43,32 @@ _, done = run(WORLD, "pathwise", "refused.h5", 2)
 say(done.returncode == 2 and all(w in done.stderr for w in ("closed_days", "isolate", "importation ends", "spa")),
     "pathwise refuses and says where hazards stop", done.stderr.strip())
 
-reference, done = run(WORLD, "fd -clock step -fd_step 0.05", "fd.h5", 12000)
-for estimator, form, replicates in (("spa -spa_form sparse -spa_worlds 40", "sparse worlds", 4000),
-                                    ("spa -spa_form replay", "replayed worlds", 1500), ("score", "step clock", 12000)):
-    path, done = run(WORLD, estimator, "spa.h5", replicates)
-    with h5py.File(reference) as a, h5py.File(path) as b:
-        z = []
-        for o in ("infections", "incidence", "onsets"):
-            error = np.hypot(a[f"sensitivity/{o}_se"][1:], b[f"sensitivity/{o}_se"][1:])
-            size = np.abs(a["sensitivity/" + o][1:])
-            error[size < 0.05 * size.max(0)] = 0  # too few runs make a difference there for its own s.e.
-            z.append(np.where(error > 0, (b["sensitivity/" + o][1:] - a["sensitivity/" + o][1:]) / np.where(error > 0, error, 1), 0))
-    rms, most = np.sqrt(np.mean(np.square(z))), np.abs(z).max()
-    say(rms <= 1.5 and most < 5 and form in done.stdout, f"{estimator} agrees with fd",
-        f"{done.stdout.splitlines()[0]}: rms z {rms:.2f}, largest {most:.2f}")
+
+def check_against_fd(what, case, reference_replicates, estimators):
+    reference, done = run(case, "fd -clock step -fd_step 0.05", "fd.h5", reference_replicates)
+    for estimator, form, replicates in estimators:
+        path, done = run(case, estimator, "spa.h5", replicates)
+        with h5py.File(reference) as a, h5py.File(path) as b:
+            z = []
+            for o in ("infections", "incidence", "onsets"):
+                error = np.hypot(a[f"sensitivity/{o}_se"][1:], b[f"sensitivity/{o}_se"][1:])
+                size = np.abs(a["sensitivity/" + o][1:])
+                error[size < 0.05 * size.max(0)] = 0  # too few runs make a difference there for its own s.e.
+                z.append(np.where(error > 0, (b["sensitivity/" + o][1:] - a["sensitivity/" + o][1:]) / np.where(error > 0, error, 1), 0))
+        rms, most = np.sqrt(np.mean(np.square(z))), np.abs(z).max()
+        say(rms <= 1.5 and most < 5 and form in done.stdout, f"{estimator} agrees with fd{what}",
+            f"{done.stdout.splitlines()[0]}: rms z {rms:.2f}, largest {most:.2f}")
+
+
+check_against_fd("", WORLD, 12000, (("spa -spa_form sparse -spa_worlds 40", "sparse worlds", 4000),
+                                    ("spa -spa_form replay", "replayed worlds", 1500), ("score", "step clock", 12000)))
+check_against_fd(", susceptibility by group", GROUPS, 4000,
+                 (("pathwise -pathwise_accept_bias false", "threshold clock", 2000), ("spa -spa_form sparse -spa_worlds 40", "sparse worlds", 1500),
+                  ("spa -spa_form replay", "replayed worlds", 1000), ("score", "step clock", 8000)))
 
 for case_name, case, estimators in (
         ("epidemic", WORLD, ("spa -spa_form sparse -spa_worlds 40", "spa -spa_form replay", "score", "fd -clock step")),
+        ("epidemic by group", GROUPS, ("pathwise", "spa -spa_form sparse -spa_worlds 40", "score")),
         ("sir_graph", GRAPH, ("spa -spa_form sparse", "spa -spa_form replay", "score", "fd", "st", "gumbel",
                               "st -form s_inside -gradient_horizon 3")),
         ("game_of_life", LIFE, ("spa", "score", "fd", "st", "gumbel"))):

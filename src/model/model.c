@@ -159,6 +159,8 @@ static const struct {
                    {"policy_from", {"epidemic"}},
                    {"policy_until", {"epidemic"}},
                    {"importation_until", {"epidemic"}},
+                   {"susceptibility_by", {"epidemic"}},
+                   {"susceptibility_groups", {"epidemic"}},
                    {"steps", {NULL}},
                    {"graph", {"sir_graph"}},
                    {"graph_nodes", {"sir_graph", "sir_ode"}},

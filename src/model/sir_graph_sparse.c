@@ -23,6 +23,12 @@ static void force(const void *context, PetscInt i, perturb_life life, double tim
   f[0] = f[1] = life.from < time && life.to >= time;
 }
 
+static double bound(const void *context, perturb_life life, double from, double to)
+{
+  (void)context, (void)to;
+  return life.to >= from;
+}
+
 static bool is_over(const void *context, perturb_life life, double time)
 {
   (void)context;
@@ -49,13 +55,14 @@ static void record(const void *context, PetscInt i, perturb_life life, double si
     model_record_weight(g->record, SIR_RECOVERY, i, life.to + 1, sign, P, weight);
 }
 
-static void gradient(const void *context, PetscInt i, double row[])
+static void gradient(const void *context, PetscInt i, double hazard, double row[])
 {
   const model *m = context;
   const sir_graph *g = m->data;
   const int beta = column_of(m->sparse, SIR_BETA);
   const double n = sir_graph_count(g, i);
 
+  (void)hazard;
   for (int j = 0; j < m->sparse->n_free; j++) row[j] = 0;
   if (beta >= 0) row[beta] = g->is_hazard ? n : n / (1 - g->beta.v);
 }
@@ -73,6 +80,7 @@ static void recover(const void *context, PetscInt i, perturb_life *life, double 
 }
 
 static const perturb_ops ops = {.force = force,
+                                .bound = bound,
                                 .is_over = is_over,
                                 .is_whole_steps = true,
                                 .base = base,
@@ -118,13 +126,16 @@ static PetscErrorCode option(model *m, PetscInt lane, PetscInt i, perturb_life l
 PetscErrorCode sir_graph_begin_sparse(model *m)
 {
   sir_graph *g = m->data;
+  perturb_rates rates = {0};
 
   PetscFunctionBegin;
   if (!g->worlds) PetscCall(set_up(m, g));
+  rates.contact = g->contact;
   g->unit = g->is_hazard ? g->beta.v : -real_log1p(-g->beta.v);
   for (PetscInt i = 0; i < g->w->n; i++)
     g->life[i] = (perturb_life){g->i->val[i] == 1 ? -0.5 : INFINITY, INFINITY};
-  PetscCall(perturb_begin(g->worlds, m->sparse, g->key));
+  for (int k = 0; k < g->w->n_kind; k++) rates.kind_most[k] = g->unit;
+  PetscCall(perturb_begin(g->worlds, m->sparse, g->key, &rates));
   for (PetscInt a = 0; a < g->w->n_local_area; a++)
     for (PetscInt i = g->w->local_area_ptr[a]; i < g->w->local_area_ptr[a + 1]; i++)
       if (g->i->val[i] == 0)
@@ -175,7 +186,6 @@ PetscErrorCode sir_graph_step_sparse(model *m, PetscInt step)
   perturb_step s = {.step = step,
                     .time = (double)step,
                     .dt = 1,
-                    .contact = g->contact,
                     .pressure = g->hazard,
                     .kind_class = class,
                     .kind_factor = factor,

@@ -96,8 +96,8 @@ static PetscErrorCode add_parameters(model *m, epidemic *e, options *o, const wo
   const bool is_history = !strcmp(options_text(o, "loss"), "event_history");
 
   PetscFunctionBegin;
-  PetscCheck(names->n_kind + 9 <= MODEL_MAX_PARAMETERS, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE,
-             "too many kinds of venues");
+  PetscCheck(names->n_kind + EPIDEMIC_FIXED_PARAMETERS <= MODEL_MAX_PARAMETERS, PETSC_COMM_SELF,
+             PETSC_ERR_ARG_OUTOFRANGE, "too many kinds of venues");
   for (int k = 0; k < names->n_kind; k++) {
     snprintf(name, sizeof name, "beta_%.58s", names->kind[k]);
     snprintf(text, sizeof text, "%s at venues of kind %.64s",
@@ -127,6 +127,7 @@ static PetscErrorCode add_parameters(model *m, epidemic *e, options *o, const wo
   if (e->calendar.has_isolation)
     e->at.isolation_delay = add_parameter(m, "isolation_delay", "day", 4, 0, false,
                                           "from infection to isolation from isolation_kinds");
+  PetscCall(epidemic_susceptibility_create(m, &e->susceptibility, o, names));
   if (e->is_erlang) m->parameter[e->at.shape].can_be_free = false;
   /* an observed history has no latent period, profile or delay in it */
   for (int p = e->at.latent; is_history && p <= e->at.delay_sd; p++)
@@ -142,7 +143,9 @@ static int64_t bytes(const model *m, int width)
   const epidemic *e = m->data;
   const int64_t row = 8 * (1 + (int64_t)width);
 
-  return e->w->n * (row + 3 * (int64_t)sizeof(PetscInt)) + e->w->n_site * (row + 8);
+  const int64_t group = e->susceptibility.of ? sizeof(int32_t) : 0;
+
+  return e->w->n * (row + 3 * (int64_t)sizeof(PetscInt) + group) + e->w->n_site * (row + 8);
 }
 
 static PetscErrorCode drop_tangents(model *m)
@@ -299,6 +302,7 @@ static PetscErrorCode set_up(model *m, world *w)
       e->stride[c] = w->kind[k].n_slot;
       e->column_kind[c] = k;
     }
+  PetscCall(epidemic_susceptibility_set_up(&e->susceptibility, w));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -313,6 +317,7 @@ static PetscErrorCode destroy(model *m)
   PetscCall(epidemic_destroy_sparse(e));
   PetscCall(epidemic_relaxed_destroy(&e->relaxed));
   PetscCall(PetscFree(e->mark));
+  PetscCall(epidemic_susceptibility_destroy(&e->susceptibility));
   PetscCall(dual_vec_destroy(&e->x));
   PetscCall(dual_vec_destroy(&e->pressure));
   PetscCall(PetscFree(m->data));

@@ -218,6 +218,7 @@ static PetscErrorCode set_parameters(epidemic *e, const dual theta[])
   epidemic_set_profile(e, theta[e->at.latent], theta[e->at.mean], shape, &e->profile);
   e->importation = theta[e->at.importation_rate];
   e->fade = theta[e->at.importation_fade];
+  if (e->susceptibility.of) epidemic_susceptibility_begin(&e->susceptibility, theta);
   if (e->at.policy_factor >= 0) e->policy = theta[e->at.policy_factor];
   if (e->at.isolation_delay >= 0) e->isolation = theta[e->at.isolation_delay];
   if (sd.v > 0) {

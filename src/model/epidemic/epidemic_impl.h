@@ -12,6 +12,9 @@
 
 #include "model/perturb/perturb.h"
 
+/* Parameters besides beta of each kind and susceptibility of each group. */
+enum { EPIDEMIC_FIXED_PARAMETERS = 9 };
+
 enum { EPIDEMIC_INFECTION, EPIDEMIC_ONSET, EPIDEMIC_REMOVAL, EPIDEMIC_N_FLOW };
 
 /* The infectiousness of an agent as a function of the time x since its latent period ended:
@@ -55,6 +58,17 @@ typedef struct epidemic_history {
   double *at_risk;         /* [n_local_area] susceptible agents that are never infected */
 } epidemic_history;
 
+/* Susceptibility by group: the factor s_i of an agent's whole hazard (epidemic_susceptibility.c).
+ * 4 bytes an agent, if asked for. */
+typedef struct epidemic_susceptibility {
+  char by[WORLD_NAME_SIZE]; /* "": everybody's is 1 */
+  int n;
+  char (*name)[WORLD_NAME_SIZE]; /* [n] groups that have a parameter; owned */
+  int at;                        /* the first of their parameters in the model */
+  int32_t *of;                   /* [agents] which of them, n for none; owned; NULL: all are 1 */
+  dual *value;                   /* [n + 1] in the run in force; owned */
+} epidemic_susceptibility;
+
 typedef struct epidemic {
   world *w; /* borrowed */
   bool is_density, is_erlang;
@@ -76,6 +90,7 @@ typedef struct epidemic {
   int n_column;
   int *column_kind; /* [n_column] owned */
   epidemic_calendar calendar;
+  epidemic_susceptibility susceptibility;
   /* of the run in force */
   rng_key key;
   model_record *record; /* borrowed */
@@ -123,6 +138,27 @@ double epidemic_present(const epidemic *e, double delay, double a, double dt, do
 
 /* epidemic_isolation_factor - xi of an agent: its delay is xi isolation_delay */
 double epidemic_isolation_factor(const epidemic *e, PetscInt i);
+
+/* -susceptibility_by: parameters, groups, values of a run */
+PetscErrorCode epidemic_susceptibility_create(model *m, epidemic_susceptibility *s, options *o,
+                                              const world_names *names);
+PetscErrorCode epidemic_susceptibility_set_up(epidemic_susceptibility *s, const world *w);
+PetscErrorCode epidemic_susceptibility_destroy(epidemic_susceptibility *s);
+void epidemic_susceptibility_begin(epidemic_susceptibility *s, const dual theta[]);
+
+static inline const dual *epidemic_susceptibility_of(const epidemic *e, PetscInt i)
+{
+  return &e->susceptibility.value[e->susceptibility.of[i]];
+}
+
+/* epidemic_susceptible_row - tangents of s_i lambda from those of lambda; hazard is s_i lambda */
+static inline void epidemic_susceptible_row(const epidemic *e, int width, PetscInt i, double hazard,
+                                            double *row)
+{
+  const dual *s = epidemic_susceptibility_of(e, i);
+
+  for (int j = 0; j < width; j++) row[j] = s->v * row[j] + hazard / s->v * s->d[j];
+}
 
 /* epidemic_hazards - of n agents, a column of memberships at a time */
 void epidemic_hazards(const epidemic *e, PetscInt n, const PetscInt *who, double base,

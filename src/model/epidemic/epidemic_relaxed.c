@@ -308,6 +308,7 @@ static inline void choose(int width, model *m, epidemic *e, PetscInt i, PetscInt
   double when;
 
   hazard(width, e, i, &lambda);
+  if (e->susceptibility.of) lambda = dual_mul(lambda, *epidemic_susceptibility_of(e, i));
   y = dual_mul(s, sample_hazard(m->sampler, lambda, m->dt, id, &when));
   s = dual_sub(s, y);
   model_cut(m, width, s.d);

@@ -57,6 +57,17 @@ static void force(const void *context, PetscInt i, perturb_life life, double tim
                              m->dt, &slope);
 }
 
+/* The profile rises to its peak and falls. */
+static double bound(const void *context, perturb_life life, double from, double to)
+{
+  const epidemic *e = ((const model *)context)->data;
+  const epidemic_profile *f = &e->profile;
+  const double start = life.from + f->latent.v, peak = (f->shape.v - 1) * f->scale.v;
+  const double x = PetscMin(PetscMax(peak, from - start), to - start);
+
+  return x > 0 && x <= f->end ? epidemic_profile_value(f, x, NULL) : 0;
+}
+
 static bool is_over(const void *context, perturb_life life, double time)
 {
   const epidemic *e = ((const model *)context)->data;
@@ -95,9 +106,9 @@ static void record(const void *context, PetscInt i, perturb_life life, double si
   record_event(m, EPIDEMIC_REMOVAL, i, life.from + e->span.v, sign, weight);
 }
 
-/* d lambda by each free parameter: rates and factors in proportion to the hazards they multiply, the
+/* d lambda_i by each free parameter that is not i's susceptibility s_i, at s_i = 1: rates and factors in proportion to the hazards they multiply, the
  * others by the tangents of the venues' pressure. */
-static void gradient(const void *context, PetscInt i, double row[])
+static void gradient_of_rest(const void *context, PetscInt i, double row[])
 {
   const model *m = context;
   const epidemic *e = m->data;
@@ -128,18 +139,49 @@ static void gradient(const void *context, PetscInt i, double row[])
   }
 }
 
-static const perturb_ops ops = {
-  .force = force, .is_over = is_over, .base = base, .record = record, .gradient = gradient};
+static void gradient(const void *context, PetscInt i, double hazard, double row[])
+{
+  const model *m = context;
+  const epidemic *e = m->data;
+  const epidemic_susceptibility *s = &e->susceptibility;
+
+  gradient_of_rest(context, i, row);
+  if (!s->of) return;
+  for (int j = 0; j < m->sparse->n_free; j++) {
+    row[j] *= s->value[s->of[i]].v;
+    if (m->sparse->free[j] == s->at + s->of[i] && s->of[i] < s->n)
+      row[j] = hazard / s->value[s->of[i]].v;
+  }
+}
+
+static double susceptibility(const void *context, PetscInt i)
+{
+  return epidemic_susceptibility_of(((const model *)context)->data, i)->v;
+}
+
+static const perturb_ops ops = {.force = force,
+                                .bound = bound,
+                                .is_over = is_over,
+                                .base = base,
+                                .record = record,
+                                .gradient = gradient,
+                                .susceptibility = susceptibility};
 
 /* ---- a run ---- */
 
 PetscErrorCode epidemic_begin_sparse(model *m)
 {
   epidemic *e = m->data;
+  const epidemic_susceptibility *group = &e->susceptibility;
+  perturb_rates rates = {.contact = e->contact};
 
   PetscFunctionBegin;
+  for (int k = 0; k < e->w->n_kind; k++)
+    rates.kind_most[k] = e->beta[k].v * (e->calendar.is_policy[k] ? PetscMax(1, e->policy.v) : 1);
+  for (int g = 0; group->of && g <= group->n; g++)
+    rates.most_susceptible = PetscMax(rates.most_susceptible, group->value[g].v);
   if (!e->worlds) PetscCall(perturb_create(e->w, &ops, m, m->n_step, m->dt, &e->worlds));
-  PetscCall(perturb_begin(e->worlds, m->sparse, e->key));
+  PetscCall(perturb_begin(e->worlds, m->sparse, e->key, &rates));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -186,6 +228,7 @@ static bool is_caught(model *m, PetscInt i, uint32_t step, double hazard, double
       for (int j = 0; s >= 0 && j < width; j++)
         lambda.d[j] += e->pressure->der[(size_t)s * (size_t)width + (size_t)j];
     }
+    if (e->susceptibility.of) epidemic_susceptible_row(e, width, i, hazard, lambda.d);
     return sample_hazard(m->sampler, lambda, m->dt, id, when).v != 0;
   }
 }
@@ -234,7 +277,6 @@ PetscErrorCode epidemic_advance_sparse(model *m, PetscInt step)
   const perturb_step s = {.step = step,
                           .time = (double)step * m->dt,
                           .dt = m->dt,
-                          .contact = e->contact,
                           .pressure = e->pressure->val,
                           .kind_class = class,
                           .kind_factor = factor,

@@ -109,6 +109,8 @@ static inline void gather(const epidemic *e, PetscInt n, const PetscInt *restric
       lambda[b] += val[s < 0 ? none : s];
     }
   }
+  if (e->susceptibility.of)
+    for (PetscInt b = 0; b < n; b++) lambda[b] *= epidemic_susceptibility_of(e, who[b])->v;
 }
 
 void epidemic_hazards(const epidemic *e, PetscInt n, const PetscInt *who, double base,
@@ -150,7 +152,8 @@ static inline void expose(int width, epidemic *e, double time, double dt, const 
 
       if (width) {
         for (int j = 0; j < width; j++) drow[j] = outside->d[j];
-        if (lambda[b] != outside->v) gather_row(width, e, i, drow);
+        if (e->susceptibility.of || lambda[b] != outside->v) gather_row(width, e, i, drow);
+        if (e->susceptibility.of) epidemic_susceptible_row(e, width, i, lambda[b], drow);
       }
       if (x[i] > used) {
         x[i] -= used;

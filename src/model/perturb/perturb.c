@@ -29,9 +29,9 @@ PetscErrorCode perturb_create(world *w, const perturb_ops *ops, const void *cont
       p->stride[c] = w->kind[k].n_slot;
     }
   PetscCall(PetscMalloc2(w->n_local_area, &p->reached, w->n_local_area, &p->importance));
-  PetscCall(PetscMalloc2(n_step + 1, &p->counted, w->n_site, &p->fresh_head));
+  PetscCall(PetscMalloc3(n_step + 1, &p->counted, w->n_site, &p->missing, n_step, &p->due));
+  PetscCall(PetscMalloc1(w->n, &p->of_agent));
   PetscCall(PetscCalloc1(w->n, &p->fresh_at));
-  for (PetscInt s = 0; s < w->n_site; s++) p->fresh_head[s] = -1;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -44,7 +44,8 @@ PetscErrorCode perturb_destroy(perturb **out)
   PetscCall(world_venues_destroy(&p->venue));
   PetscCall(PetscFree2(p->column, p->stride));
   PetscCall(PetscFree2(p->reached, p->importance));
-  PetscCall(PetscFree2(p->counted, p->fresh_head));
+  PetscCall(PetscFree3(p->counted, p->missing, p->due));
+  PetscCall(PetscFree(p->of_agent));
   PetscCall(PetscFree(p->fresh_at));
   PetscCall(PetscFree(p->opened));
   PetscCall(PetscFree(p->opened_weight));
@@ -54,28 +55,30 @@ PetscErrorCode perturb_destroy(perturb **out)
   PetscCall(PetscFree(p->touches));
   PetscCall(PetscFree(p->difference));
   PetscCall(PetscFree(p->entry));
-  PetscCall(PetscFree(p->added));
-  PetscCall(PetscFree(p->merged));
-  PetscCall(PetscFree(p->change));
+  PetscCall(PetscFree(p->missing_next));
+  PetscCall(PetscFree(p->healed));
+  PetscCall(PetscFree(p->candidate));
   PetscCall(PetscFree(p->out));
   PetscCall(PetscFree(p->out_to));
-  PetscCall(PetscFree(p->candidate));
-  PetscCall(PetscFree(p->fresh_next));
-  PetscCall(PetscFree(p->fresh_of));
-  PetscCall(PetscFree(p->healed));
-  PetscCall(PetscFree(p->group_site));
-  PetscCall(PetscFree(p->group_force));
+  PetscCall(PetscFree(p->in));
+  PetscCall(PetscFree(p->reply));
+  PetscCall(PetscFree(p->reply_to));
   PetscCall(PetscFree(*out));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-PetscErrorCode perturb_begin(perturb *p, model_sparse *how, rng_key key)
+PetscErrorCode perturb_begin(perturb *p, model_sparse *how, rng_key key, const perturb_rates *rates)
 {
   PetscFunctionBegin;
   p->how = how;
   p->key = key;
+  p->rates = *rates;
   p->n_world = 0;
-  p->n_entry = p->n_added = p->n_opened = 0;
+  p->n_entry = p->n_swept = p->n_healed = 0;
+  p->n_opened = 0;
+  for (PetscInt s = 0; s < p->w->n_site; s++) p->missing[s] = -1;
+  for (PetscInt i = 0; i < p->w->n; i++) p->of_agent[i] = -1;
+  for (PetscInt n = 0; n < p->n_step; n++) p->due[n] = -1;
   for (PetscInt a = 0; a < p->w->n_local_area; a++) {
     p->reached[a] = rng_uniform(key, RNG_SPA_START, p->w->local_area[a], 0, 0);
     p->importance[a] = 0;
@@ -138,7 +141,7 @@ PetscErrorCode perturb_cross(perturb *p, PetscInt lane, PetscInt i, double hazar
   double gradient[PERTURB_MAX_FREE];
 
   PetscFunctionBegin;
-  p->ops->gradient(p->context, i, gradient);
+  p->ops->gradient(p->context, i, hazard, gradient);
   for (int copy = 0; p->reached[lane] >= 1; copy++) {
     p->reached[lane] -= 1;
     PetscCall(open_world(p, i, 0, copy, life, exposure, gradient, p->rate * hazard));
@@ -242,7 +245,8 @@ static PetscErrorCode start_world(perturb *p, const perturb_opened *o)
   }
   change.to = o->life.to;
   if (o->life.to < INFINITY) perturb_record(p, p->n_world, o->agent, change, 1);
-  PetscCall(perturb_add(p, p->n_world, o->agent, o->life));
+  PetscCall(perturb_add(p, p->n_world, o->agent, o->life,
+                        p->step == p->n_step ? 0 : (double)(p->step + 1) * p->dt));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

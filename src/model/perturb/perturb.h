@@ -7,14 +7,16 @@
  * list of agents whose life differs from the base run's, and it has the right law given the base run:
  * more force makes rare extra attempts of infection, less force deletes infections that the base run
  * has in the same step.  It shares no draws with the base run, which may be on either clock.
+ * Worlds are driven by events: the attempts of an agent that differs are drawn for its whole life,
+ * and looked at when they are due; in between it costs nothing.
  * Equations and their proofs in words: src/model/README.md, "Perturbed worlds".
  *
  * Names, not places: a world is (step, agent, copy of its first event); its draws are keyed by its
- * own key with venue, agent and step.  Areas open worlds along their own running sums.  Whoever has
- * members of a venue computes its change from the same list in the same order.  So all is the same
- * on any number of ranks.
+ * own key with agent and step.  Areas open worlds along their own running sums.  What reaches an
+ * agent in a step is sorted before it is decided.  So all is the same on any number of ranks.
  *
- * Memory: 24 bytes an agent that differs, 8 n_free + 24 bytes a world on every rank.
+ * Memory: 88 bytes and 4 a membership slot an agent that differs (until both its lives are over),
+ * 8 bytes an agent, 8 n_free + 24 bytes a world on every rank.
  * Private to src/model/.
  */
 #ifndef PERTURB_H
@@ -35,6 +37,8 @@ typedef struct perturb perturb;
 typedef struct perturb_ops {
   /* infectiousness of agent i with this life at `time`, to venues of kinds of class 0 and 1 */
   void (*force)(const void *context, PetscInt i, perturb_life life, double time, double force[2]);
+  /* an upper bound on that force at the left ends of steps, from that at `from` to `to` */
+  double (*bound)(const void *context, perturb_life life, double from, double to);
   /* never infectious again, whatever happens */
   bool (*is_over)(const void *context, perturb_life life, double time);
   bool is_whole_steps; /* the time within a step does not matter */
@@ -45,17 +49,25 @@ typedef struct perturb_ops {
   void (*record)(const void *context, PetscInt i, perturb_life life, double sign,
                  const double weight[]);
   /* d lambda of a susceptible agent i in the step under way [n_free], at fixed lives */
-  void (*gradient)(const void *context, PetscInt i, double row[]);
+  void (*gradient)(const void *context, PetscInt i, double hazard, double row[]);
   /* does an infectious agent recover in the step that begins at `time`?  sets life->to if so; the
    * same draw as the base run's.  NULL: infection settles the whole life */
   void (*recover)(const void *context, PetscInt i, perturb_life *life, double time);
+  /* the factor of agent i's whole hazard, at most most_susceptible; not asked if that is 0 */
+  double (*susceptibility)(const void *context, PetscInt i);
 } perturb_ops;
+
+/* What holds for a whole run. */
+typedef struct perturb_rates {
+  const double *contact;             /* [n_site] c_v; borrowed */
+  double kind_most[WORLD_MAX_KINDS]; /* the largest that kind_factor can be */
+  double most_susceptible;           /* largest factor of an agent's whole hazard; 0: all have 1 */
+} perturb_rates;
 
 /* The step under way, as the base run has it. */
 typedef struct perturb_step {
   PetscInt step;
   double time, dt;
-  const double *contact;  /* [n_site] c_v */
   const double *pressure; /* [n_site + 1] hazard from each site of the base run, factors included */
   const int *kind_class;  /* [n_kind] 0 or 1 */
   const double
@@ -73,7 +85,8 @@ PetscErrorCode perturb_create(world *w, const perturb_ops *ops, const void *cont
 PetscErrorCode perturb_destroy(perturb **p);
 
 /* perturb_begin - a run starts: no worlds.  Not collective. */
-PetscErrorCode perturb_begin(perturb *p, model_sparse *how, rng_key key);
+PetscErrorCode perturb_begin(perturb *p, model_sparse *how, rng_key key,
+                             const perturb_rates *rates);
 
 /* perturb_start_step - before anything is opened in it: step 0, 1, ..; n_step for choices at the
  * start of the run.  Not collective. */
@@ -99,10 +112,17 @@ PetscErrorCode perturb_finish(perturb *p);
 
 /* ---- inside ---- */
 
-/* An agent whose life in a world differs; entries are sorted by (world, agent). */
+/* An agent whose life in a world differs.  It is on the list of its agent; on that of the step in which
+ * its next attempt is due; and, once the base run has infected it, on those of its venues. */
 typedef struct perturb_entry {
   int32_t world, agent;
   perturb_life life;
+  double due;   /* time of the next attempt [day] */
+  double bound; /* rate of attempts about then, of which this is one */
+  double left;  /* of an agent that is not infected: hazard that it will bear until it is */
+  int32_t next_of_agent, next_due;
+  uint32_t n_draw;
+  bool is_base_infected;
 } perturb_entry;
 
 /* A world just opened on this rank. */
@@ -115,19 +135,25 @@ typedef struct perturb_opened {
   PetscInt place;    /* on its rank */
 } perturb_opened;
 
-/* A contribution to a venue in a world: sorted by (world, site, gid). */
-typedef struct perturb_change {
-  int32_t world;
-  PetscInt site; /* first local site of the venue */
-  int64_t gid;
-  double force;
-} perturb_change;
+/* From rank to rank within a step. */
+typedef struct perturb_message {
+  bool is_attempt; /* else an infection as the base run's, which missing force may delete */
+  PetscMPIInt from;
+  int32_t world, agent; /* world -1: every one; agent: on rank `from` */
+  PetscInt site;        /* first site of the venue on the rank that reads it */
+  int64_t member;       /* of an attempt: the venue's member */
+  double when, u;       /* since the step began; u: of thinning by susceptibility */
+} perturb_message;
 
-/* What a step may do to an agent in a world. */
+/* What a step may do to an agent in a world; sorted by (world, agent, type, venue, gid). */
+typedef enum perturb_type { PERTURB_ATTEMPT, PERTURB_MISSING, PERTURB_CAUGHT } perturb_type;
+
 typedef struct perturb_candidate {
-  int32_t agent;
-  double when; /* since the step began, of an attempt; NAN: a deletion */
-  double rate; /* of a deletion */
+  int32_t world, agent;
+  perturb_type type;
+  int64_t venue, gid; /* of who lacks force, and where */
+  double when;        /* since the step began: of an attempt; of an infection by the base's force */
+  double rate;        /* missing force; or the whole of the base's */
 } perturb_candidate;
 
 struct perturb {
@@ -159,25 +185,22 @@ struct perturb {
   int64_t *touches;    /* [max_world] here */
   int32_t *difference; /* [max_world][n_step + 1] change of the total infections at each time here;
                           only if how->weight is given */
-  /* differing agents here */
-  PetscInt n_entry, max_entry, n_added, max_added;
-  perturb_entry *entry, *added, *merged;
-  PetscInt max_merged;
-  /* scratch of a step */
-  PetscInt n_change, max_change, n_out, max_out, n_candidate, max_candidate;
-  perturb_change *change, *out;
-  PetscMPIInt *out_to;
-  perturb_candidate *candidate;
-  PetscInt
-    *fresh_head; /* [n_site] first link of the chain of fresh agents of a site, -1 for none */
-  PetscInt *fresh_next, *fresh_of; /* [max_link] next link; index into fresh */
-  PetscInt max_link;
+  perturb_rates rates;
+  /* differing agents here, in the order in which they came to differ */
+  int32_t n_entry, max_entry, n_swept; /* n_swept: when they were last swept */
+  perturb_entry *entry;
+  int32_t *missing_next; /* [max_entry][n_column] next of those of a venue that the base infected */
+  int32_t *missing;      /* [n_site] first of them, at a venue's first site; -1: none */
+  int32_t *of_agent;     /* [n] first entry of an agent */
+  int32_t *due;          /* [n_step] first entry due in a step */
+  int32_t n_healed, max_healed;
+  int32_t *healed; /* entries that are not infected, ascending */
+  /* of a step */
+  PetscInt n_candidate, max_candidate, n_reply, max_reply, n_out, max_out, n_in, max_in;
+  perturb_candidate *candidate, *reply; /* reply: to other ranks */
+  perturb_message *out, *in;            /* to other ranks; what is for this rank */
+  PetscMPIInt *out_to, *reply_to;
   int32_t *fresh_at; /* [n] index into fresh + 1 in this step, else 0 */
-  PetscInt n_healed, max_healed;
-  PetscInt *healed; /* entries that are not infected, ascending */
-  PetscInt max_group;
-  PetscInt *group_site; /* venues of a world that change, ascending */
-  double *group_force;
 };
 
 /* perturb_cross - the running sum of an area has passed whole numbers */
@@ -197,10 +220,49 @@ static inline void perturb_expose(perturb *p, PetscInt lane, PetscInt i, double 
 /* perturb_join - the worlds opened in this step on all ranks get their numbers.  Collective. */
 PetscErrorCode perturb_join(perturb *p);
 
-/* perturb_add - an agent begins to differ; kept apart until the step's end, sorted by (world, agent) */
-PetscErrorCode perturb_add(perturb *p, int32_t number, PetscInt i, perturb_life life);
+/* perturb_add - an agent begins to differ; its attempts count from time `from` on */
+PetscErrorCode perturb_add(perturb *p, int32_t number, PetscInt i, perturb_life life, double from);
+
+/* perturb_schedule - when an infected entry's next attempt after `from` is due */
+void perturb_schedule(perturb *p, int32_t at, double from);
+
+/* perturb_heal - entry `at` is not infected, and bears the base run's force from the next step on */
+PetscErrorCode perturb_heal(perturb *p, int32_t at);
+
+/* perturb_miss - the base run has infected entry `at`: its venues may lack force */
+void perturb_miss(perturb *p, int32_t at);
+
+/* perturb_find - the entry of an agent in a world, or -1 */
+int32_t perturb_find(const perturb *p, int32_t number, PetscInt i);
+
+/* perturb_sweep - drop entries whose lives are over, now and then */
+void perturb_sweep(perturb *p, double time);
+
+/* perturb_decide - all candidates of a step, in their order */
+PetscErrorCode perturb_decide(perturb *p, const perturb_step *s);
+
+/* perturb_draws - key of a world's draws */
+static inline rng_key perturb_draws(const perturb *p, int32_t number)
+{
+  return (rng_key){.seed = p->world_key[number]};
+}
+
+/* perturb_susceptibility - factor of an agent's whole hazard */
+static inline double perturb_susceptibility(const perturb *p, PetscInt i)
+{
+  return p->rates.most_susceptible > 0 ? p->ops->susceptibility(p->context, i) : 1;
+}
 
 /* perturb_record - sign times what a life of agent i adds, with the world's weight */
 void perturb_record(perturb *p, int32_t number, PetscInt i, perturb_life life, double sign);
+
+/* Room for one more in an array of the engine. */
+#define PERTURB_GROW(p, array, n, max) \
+  do { \
+    if ((p)->n >= (p)->max) { \
+      (p)->max = 2 * (p)->max + 256; \
+      PetscCall(PetscRealloc((size_t)(p)->max * sizeof *(p)->array, &(p)->array)); \
+    } \
+  } while (0)
 
 #endif

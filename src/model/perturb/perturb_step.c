@@ -1,22 +1,14 @@
 /*
- * perturb_step.c - perturbed worlds through a step: what differing agents change at their venues,
- * whom that infects or spares
+ * perturb_step.c - perturbed worlds through a step: what is due, whom it reaches, on which rank
+ *
+ * Attempts by agents that differ go to their venue's members; infections by the base run's force ask
+ * at the venues of the infected which worlds lack force there.  What comes back are candidates, which
+ * perturb_decide.c decides.  Two sparse exchanges a step for all worlds together.
  */
 #include "gradus/real.h"
 #include "perturb.h"
 
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
-
-/* Room for one more in an array of the engine. */
-#define GROW(p, array, n, max) \
-  do { \
-    if ((p)->n >= (p)->max) { \
-      (p)->max = 2 * (p)->max + 256; \
-      PetscCall(PetscRealloc((size_t)(p)->max * sizeof *(p)->array, &(p)->array)); \
-    } \
-  } while (0)
 
 void perturb_record(perturb *p, int32_t number, PetscInt i, perturb_life life, double sign)
 {
@@ -29,174 +21,179 @@ void perturb_record(perturb *p, int32_t number, PetscInt i, perturb_life life, d
   }
 }
 
-PetscErrorCode perturb_add(perturb *p, int32_t number, PetscInt i, perturb_life life)
+/* ---- what the base run did ---- */
+
+static void settle_infection(perturb *p, int32_t at)
 {
-  PetscFunctionBegin;
-  GROW(p, added, n_added, max_added);
-  p->added[p->n_added++] = (perturb_entry){.world = number, .agent = (int32_t)i, .life = life};
-  PetscFunctionReturn(PETSC_SUCCESS);
+  const perturb_entry *e = &p->entry[at];
+
+  perturb_record(p, e->world, e->agent,
+                 (perturb_life){p->ops->base(p->context, e->agent).from, NAN}, -1);
+  perturb_miss(p, at);
 }
 
-static rng_key world_draws(const perturb *p, int32_t number, uint32_t replicate)
+/* Removals in this step, of the base run and of the entry. */
+static void settle_removal(perturb *p, const perturb_step *s, perturb_entry *e)
 {
-  return (rng_key){.seed = p->world_key[number], .replicate = replicate};
+  const perturb_life base = p->ops->base(p->context, e->agent);
+
+  if (base.to >= s->time && base.to < s->time + s->dt)
+    perturb_record(p, e->world, e->agent, (perturb_life){NAN, base.to}, -1);
+  if (!(e->life.from < s->time && e->life.to == INFINITY)) return;
+  p->ops->recover(p->context, e->agent, &e->life, s->time);
+  if (e->life.to < INFINITY)
+    perturb_record(p, e->world, e->agent, (perturb_life){NAN, e->life.to}, 1);
 }
 
-/* ---- what differs ---- */
+static void settle(perturb *p, const perturb_step *s)
+{
+  for (PetscInt f = 0; f < s->n_fresh; f++) {
+    p->fresh_at[s->fresh[f]] = (int32_t)f + 1;
+    for (int32_t at = p->of_agent[s->fresh[f]]; at >= 0; at = p->entry[at].next_of_agent)
+      settle_infection(p, at);
+  }
+  for (int32_t at = 0; p->ops->recover && at < p->n_entry; at++)
+    settle_removal(p, s, &p->entry[at]);
+}
 
-/* One contribution to the venue of site s, here and on the ranks that share it. */
-static PetscErrorCode push_change(perturb *p, int32_t number, PetscInt s, int64_t gid, double force)
+/* ---- messages ---- */
+
+/* A message about the venue of local site `site`: to this rank, and to those that share it. */
+static PetscErrorCode tell(perturb *p, PetscInt site, perturb_message m)
 {
   const world_venues *v = p->venue;
-  const PetscInt first = v->first[s];
-  const perturb_change c = {.world = number, .site = first, .gid = gid, .force = force};
+  const PetscInt first = v->first[site];
 
   PetscFunctionBegin;
-  GROW(p, change, n_change, max_change);
-  p->change[p->n_change++] = c;
+  m.site = first;
+  PERTURB_GROW(p, in, n_in, max_in);
+  p->in[p->n_in++] = m;
   for (PetscInt r = v->share_ptr[first]; r < v->share_ptr[first + 1]; r++) {
     if (p->n_out >= p->max_out) {
       p->max_out = 2 * p->max_out + 256;
       PetscCall(PetscRealloc((size_t)p->max_out * sizeof *p->out, &p->out));
       PetscCall(PetscRealloc((size_t)p->max_out * sizeof *p->out_to, &p->out_to));
     }
-    p->out[p->n_out] = c;
-    p->out[p->n_out].site = v->share_site[r];
+    m.site = v->share_site[r];
+    p->out[p->n_out] = m;
     p->out_to[p->n_out++] = v->share_rank[r];
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The base run's infections and recoveries of this step, as far as entries have them too late or
- * not at all; recoveries of the entries themselves. */
-static void settle(perturb *p, const perturb_step *s, perturb_entry *e, perturb_life base)
+/* An infection of agent i by the base's force, in one world or (-1) all: who lacks force at its
+ * venues? */
+static PetscErrorCode ask(perturb *p, const perturb_step *s, PetscMPIInt rank, int32_t number,
+                          PetscInt i)
 {
-  if (p->fresh_at[e->agent])
-    perturb_record(p, e->world, e->agent, (perturb_life){base.from, NAN}, -1);
-  if (base.to >= s->time && base.to < s->time + s->dt)
-    perturb_record(p, e->world, e->agent, (perturb_life){NAN, base.to}, -1);
-  if (p->ops->recover && e->life.from < s->time && e->life.to == INFINITY) {
-    p->ops->recover(p->context, e->agent, &e->life, s->time);
-    if (e->life.to < INFINITY)
-      perturb_record(p, e->world, e->agent, (perturb_life){NAN, e->life.to}, 1);
+  PetscFunctionBegin;
+  for (int c = 0; c < p->n_column; c++) {
+    const int32_t site = p->column[c][(size_t)i * (size_t)p->stride[c]];
+    const PetscInt first = site < 0 ? -1 : p->venue->first[site];
+
+    if (site < 0 || s->kind_factor[p->w->site_kind[site]] == 0) continue;
+    if (p->missing[first] < 0 && p->venue->share_ptr[first] == p->venue->share_ptr[first + 1])
+      continue;
+    PetscCall(tell(p, site, (perturb_message){.from = rank, .world = number, .agent = (int32_t)i}));
   }
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode compare_entry(perturb *p, const perturb_step *s, perturb_entry *e,
-                                    bool *is_over)
+/* ---- what is due ---- */
+
+/* A point of the stream that bounds an agent's attempts: an attempt at one of its venues, or none. */
+static PetscErrorCode attempt(perturb *p, const perturb_step *s, perturb_entry *e)
 {
-  const perturb_life base = p->ops->base(p->context, e->agent);
-  double theirs[2], ours[2];
+  const rng_key key = perturb_draws(p, e->world);
+  const int64_t gid = p->w->gid[e->agent];
+  const double most = p->rates.most_susceptible > 0 ? p->rates.most_susceptible : 1;
+  double u[2], ours[2], theirs[2] = {0, 0}, rest;
 
   PetscFunctionBegin;
+  rng_uniform_pair(key, RNG_SPA_ATTEMPT, gid, e->n_draw, 0, u);
   p->ops->force(p->context, e->agent, e->life, s->time, ours);
-  p->ops->force(p->context, e->agent, base, s->time, theirs);
-  settle(p, s, e, base);
-  *is_over = p->ops->is_over(p->context, e->life, s->time + s->dt) &&
-             p->ops->is_over(p->context, base, s->time + s->dt);
-  if (ours[0] == theirs[0] && ours[1] == theirs[1]) PetscFunctionReturn(PETSC_SUCCESS);
+  if (e->is_base_infected)
+    p->ops->force(p->context, e->agent, p->ops->base(p->context, e->agent), s->time, theirs);
+  rest = u[0] * e->bound;
   for (int c = 0; c < p->n_column; c++) {
     const int32_t site = p->column[c][(size_t)e->agent * (size_t)p->stride[c]];
-    int kind;
-    double force;
+    const int kind = site < 0 ? 0 : p->w->site_kind[site], class = s->kind_class[kind];
 
-    if (site < 0) continue;
-    kind = p->w->site_kind[site];
-    force = ours[s->kind_class[kind]] - theirs[s->kind_class[kind]];
-    if (force == 0 || s->kind_factor[kind] == 0) continue;
-    PetscCall(push_change(p, e->world, site, p->w->gid[e->agent], force));
+    if (site < 0 || !(ours[class] > theirs[class])) continue;
+    rest -= s->kind_factor[kind] * p->rates.contact[site] * p->w->site_size[site] * most *
+            (ours[class] - theirs[class]);
+    if (rest >= 0) continue;
+    PetscCall(tell(p, site,
+                   (perturb_message){.is_attempt = true,
+                                     .world = e->world,
+                                     .member = (int64_t)(u[1] * p->w->site_size[site]),
+                                     .when = PetscMax(e->due - s->time, 0),
+                                     .u = rng_uniform(key, RNG_SPA_ATTEMPT, gid, e->n_draw, 2)}));
+    break;
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode compare_entries(perturb *p, const perturb_step *s)
+static PetscErrorCode attempt_all(perturb *p, const perturb_step *s)
 {
-  PetscInt kept = 0;
-
   PetscFunctionBegin;
-  p->n_change = p->n_out = p->n_healed = 0;
-  for (PetscInt a = 0; a < p->n_entry; a++) {
-    perturb_entry e = p->entry[a];
-    bool is_over;
+  while (p->due[s->step] >= 0) {
+    const int32_t at = p->due[s->step];
+    perturb_entry *e = &p->entry[at];
 
-    PetscCall(compare_entry(p, s, &e, &is_over));
-    if (is_over) continue;
-    if (e.life.from == INFINITY) {
-      GROW(p, healed, n_healed, max_healed);
-      p->healed[p->n_healed++] = kept;
-    }
-    p->entry[kept++] = e;
+    p->due[s->step] = e->next_due;
+    PetscCall(attempt(p, s, e));
+    p->touches[e->world]++;
+    e->n_draw++;
+    perturb_schedule(p, at, e->due);
   }
-  p->n_entry = kept;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* ---- between ranks ---- */
-
-static int by_place(const void *a, const void *b)
+static PetscErrorCode push_candidate(perturb *p, perturb_candidate c)
 {
-  const perturb_change *x = a, *y = b;
-
-  if (x->world != y->world) return x->world < y->world ? -1 : 1;
-  if (x->site != y->site) return x->site < y->site ? -1 : 1;
-  return (x->gid > y->gid) - (x->gid < y->gid);
+  PetscFunctionBegin;
+  PERTURB_GROW(p, candidate, n_candidate, max_candidate);
+  p->candidate[p->n_candidate++] = c;
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Few of one world at a time, nearly in order. */
-static void sort_few(PetscInt n, perturb_change *c)
+/* Agents whom a world has not infected, though the base run has, under the base run's force, with
+ * their own in it: that, too, is among what answers. */
+static PetscErrorCode bear(perturb *p, const perturb_step *s, PetscMPIInt rank)
 {
-  for (PetscInt i = 1; i < n; i++) {
-    const perturb_change x = c[i];
-    PetscInt j = i;
-
-    for (; j > 0 && by_place(&c[j - 1], &x) > 0; j--) c[j] = c[j - 1];
-    c[j] = x;
-  }
-}
-
-/* All changes of venues here, sorted by (world, site, gid). */
-static PetscErrorCode exchange_changes(perturb *p)
-{
-  PetscMPIInt size;
-  perturb_change *in = NULL;
-  PetscInt n_in = 0;
+  int32_t kept = 0;
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_size(p->w->comm, &size));
-  if (size > 1) {
-    PetscCall(world_send(p->w, p->n_out, p->out_to, sizeof *p->out, p->out, &n_in, (void **)&in));
-    while (p->n_change + n_in > p->max_change) {
-      p->max_change = p->n_change + n_in;
-      PetscCall(PetscRealloc((size_t)p->max_change * sizeof *p->change, &p->change));
+  for (int32_t h = 0; h < p->n_healed; h++) {
+    perturb_entry *e = &p->entry[p->healed[h]];
+    double hazard = s->outside;
+
+    if (e->life.from < INFINITY) continue;
+    p->healed[kept++] = p->healed[h];
+    p->touches[e->world]++;
+    for (int c = 0; c < p->n_column; c++) {
+      const int32_t site = p->column[c][(size_t)e->agent * (size_t)p->stride[c]];
+
+      if (site >= 0) hazard += s->pressure[site];
     }
-    PetscCall(PetscArraycpy(p->change + p->n_change, in, n_in));
-    p->n_change += n_in;
-    PetscCall(PetscFree(in));
+    hazard *= perturb_susceptibility(p, e->agent);
+    if (hazard * s->dt < e->left) {
+      e->left -= hazard * s->dt;
+      continue;
+    }
+    PetscCall(push_candidate(p, (perturb_candidate){.world = e->world,
+                                                    .agent = e->agent,
+                                                    .type = PERTURB_CAUGHT,
+                                                    .when = e->left / hazard,
+                                                    .rate = hazard}));
+    PetscCall(ask(p, s, rank, e->world, e->agent));
   }
-  if (n_in) {
-    qsort(p->change, (size_t)p->n_change, sizeof *p->change, by_place);
-    PetscFunctionReturn(PETSC_SUCCESS);
-  }
-  for (PetscInt a = 0, b; a < p->n_change; a = b) { /* entries come by number */
-    for (b = a + 1; b < p->n_change && p->change[b].world == p->change[a].world;) b++;
-    if (b - a < 64)
-      sort_few(b - a, p->change + a);
-    else
-      qsort(p->change + a, (size_t)(b - a), sizeof *p->change, by_place);
-  }
+  p->n_healed = kept;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* ---- whom it reaches ---- */
-
-static PetscErrorCode push_candidate(perturb *p, PetscInt i, double when, double rate)
-{
-  PetscFunctionBegin;
-  GROW(p, candidate, n_candidate, max_candidate);
-  p->candidate[p->n_candidate++] = (perturb_candidate){
-    .agent = (int32_t)i, .when = when, .rate = rate};
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
 
 /* The local agent who is the m-th member of the venue, or -1. */
 static PetscInt find_member(const perturb *p, PetscInt first, int64_t m)
@@ -212,287 +209,117 @@ static PetscInt find_member(const perturb *p, PetscInt first, int64_t m)
   return -1;
 }
 
-/* Extra attempts in a venue: a Poisson stream of rate (rate a member) times members, each on a member
- * chosen uniformly. */
-static PetscErrorCode attempt(perturb *p, const perturb_step *s, int32_t number, PetscInt site,
-                              double rate)
+static PetscErrorCode reach_member(perturb *p, const perturb_message *m)
 {
-  const int64_t venue = p->w->site_venue[site] * WORLD_MAX_KINDS + p->w->site_kind[site];
-  const double all = rate * p->w->site_size[site];
-  double when = 0, u[2];
+  const PetscInt i = find_member(p, m->site, m->member);
 
   PetscFunctionBegin;
-  for (uint32_t k = 0;; k++) {
-    const rng_key key = world_draws(p, number, k >> 7);
-    PetscInt i;
-
-    rng_uniform_pair(key, RNG_SPA_ATTEMPT, venue, (uint32_t)s->step, k & 0x7f, u);
-    if (u[0] > (s->dt - when) * all) break; /* -log(1 - u) >= u */
-    when -= real_log(1 - u[0]) / all;
-    if (when >= s->dt) break;
-    i = find_member(p, site, (int64_t)(u[1] * p->w->site_size[site]));
-    if (i >= 0) PetscCall(push_candidate(p, i, when, 0));
-  }
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* Less force in a venue: those whom the base run infects there now may be spared. */
-static PetscErrorCode spare(perturb *p, const perturb_step *s, PetscInt site, double rate)
-{
-  PetscFunctionBegin;
-  for (PetscInt t = site; t < p->w->n_site && p->venue->first[t] == site; t++)
-    for (PetscInt l = p->fresh_head[t]; l >= 0; l = p->fresh_next[l]) {
-      const PetscInt i = s->fresh[p->fresh_of[l]];
-
-      PetscCall(push_candidate(p, i, NAN, rate));
-    }
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* The venues of one world that change: changes [a, b). */
-static PetscErrorCode visit_venues(perturb *p, const perturb_step *s, PetscInt a, PetscInt b,
-                                   PetscInt *n_group)
-{
-  PetscFunctionBegin;
-  *n_group = 0;
-  for (PetscInt c = a, d; c < b; c = d) {
-    const PetscInt site = p->change[c].site;
-    const double factor = s->kind_factor[p->w->site_kind[site]] * s->contact[site];
-    double force = 0;
-
-    for (d = c; d < b && p->change[d].site == site; d++) force += p->change[d].force;
-    if (*n_group >= p->max_group) {
-      p->max_group = 2 * p->max_group + 64;
-      PetscCall(PetscRealloc((size_t)p->max_group * sizeof *p->group_site, &p->group_site));
-      PetscCall(PetscRealloc((size_t)p->max_group * sizeof *p->group_force, &p->group_force));
-    }
-    p->group_site[*n_group] = site;
-    p->group_force[(*n_group)++] = factor * force;
-    if (force > 0) PetscCall(attempt(p, s, p->change[c].world, site, factor * force));
-    if (force < 0) PetscCall(spare(p, s, site, -factor * force));
-  }
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-static bool has_entry(const perturb *p, PetscInt first, PetscInt last, PetscInt agent)
-{
-  while (first < last) {
-    const PetscInt mid = first + (last - first) / 2;
-
-    if (p->entry[mid].agent == agent) return true;
-    if (p->entry[mid].agent < agent)
-      first = mid + 1;
-    else
-      last = mid;
-  }
-  return false;
-}
-
-/* An agent without an entry: `earliest` attempt, and the base run's infection in this step deleted
- * at `rate`. */
-static PetscErrorCode decide(perturb *p, const perturb_step *s, int32_t number, PetscInt i,
-                             double earliest, double rate)
-{
-  const perturb_life base = p->ops->base(p->context, i);
-  const int64_t gid = p->w->gid[i];
-  const uint32_t step = (uint32_t)s->step;
-  double kept = base.from - s->time, when;
-
-  PetscFunctionBegin;
-  if (base.from < INFINITY && !p->fresh_at[i]) PetscFunctionReturn(PETSC_SUCCESS);
-  if (rate > 0) {
-    const rng_key key = world_draws(p, number, 0);
-    const double hazard = s->fresh_hazard[p->fresh_at[i] - 1], left = hazard - rate;
-
-    if (rng_uniform(key, RNG_SPA_DELETE, gid, step, 0) * hazard < rate)
-      kept = left > 0 ? kept + rng_exponential(key, RNG_SPA_DELETE, gid, step, 1) / left : INFINITY;
-    if (!(kept < s->dt)) kept = INFINITY;
-  }
-  when = PetscMin(earliest, kept);
-  if (s->time + when == base.from) PetscFunctionReturn(PETSC_SUCCESS);
-  if (p->ops->is_whole_steps && when < INFINITY && base.from < INFINITY)
+  if (i < 0 || m->u * p->rates.most_susceptible >= perturb_susceptibility(p, i))
     PetscFunctionReturn(PETSC_SUCCESS);
-  if (base.from < INFINITY) perturb_record(p, number, i, (perturb_life){base.from, NAN}, -1);
-  if (when < INFINITY) perturb_record(p, number, i, (perturb_life){s->time + when, NAN}, 1);
-  PetscCall(perturb_add(p, number, i, (perturb_life){s->time + when, INFINITY}));
+  p->touches[m->world]++;
+  PetscCall(push_candidate(
+    p, (perturb_candidate){
+         .world = m->world, .agent = (int32_t)i, .type = PERTURB_ATTEMPT, .when = m->when}));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Stable: deletions of an agent stay in the order of venues. */
-static void sort_candidates(PetscInt n, perturb_candidate *c)
+/* Those at a venue whom a world lacks: their missing force, to who asked, who may be one of them. */
+static PetscErrorCode answer(perturb *p, const perturb_step *s, const perturb_message *m,
+                             PetscMPIInt rank)
 {
-  for (PetscInt i = 1; i < n; i++) {
-    const perturb_candidate x = c[i];
-    PetscInt j = i;
+  const int kind = p->w->site_kind[m->site], class = s->kind_class[kind];
+  const double factor = s->kind_factor[kind] * p->rates.contact[m->site];
 
-    for (; j > 0 && c[j - 1].agent > x.agent; j--) c[j] = c[j - 1];
-    c[j] = x;
-  }
-}
-
-static PetscErrorCode decide_all(perturb *p, const perturb_step *s, int32_t number, PetscInt first,
-                                 PetscInt last)
-{
   PetscFunctionBegin;
-  sort_candidates(p->n_candidate, p->candidate);
-  for (PetscInt a = 0, b; a < p->n_candidate; a = b) {
-    const PetscInt i = p->candidate[a].agent;
-    double earliest = INFINITY, rate = 0;
+  for (int32_t link = p->missing[m->site]; link >= 0; link = p->missing_next[link]) {
+    const perturb_entry *e = &p->entry[link / p->n_column];
+    double ours[2], theirs[2];
+    perturb_candidate c = {.world = e->world, .agent = m->agent, .type = PERTURB_MISSING};
 
-    for (b = a; b < p->n_candidate && p->candidate[b].agent == i; b++) {
-      if (isnan(p->candidate[b].when))
-        rate += p->candidate[b].rate;
-      else
-        earliest = PetscMin(earliest, p->candidate[b].when);
+    if (m->world >= 0 && e->world != m->world) continue;
+    p->touches[e->world]++;
+    p->ops->force(p->context, e->agent, p->ops->base(p->context, e->agent), s->time, theirs);
+    p->ops->force(p->context, e->agent, e->life, s->time, ours);
+    if (!(theirs[class] > ours[class])) continue;
+    c.venue = p->w->site_venue[m->site] * WORLD_MAX_KINDS + kind;
+    c.gid = p->w->gid[e->agent];
+    c.rate = factor * (theirs[class] - ours[class]);
+    if (m->from == rank) {
+      PetscCall(push_candidate(p, c));
+      continue;
     }
-    if (!has_entry(p, first, last, i)) PetscCall(decide(p, s, number, i, earliest, rate));
+    if (p->n_reply >= p->max_reply) {
+      p->max_reply = 2 * p->max_reply + 256;
+      PetscCall(PetscRealloc((size_t)p->max_reply * sizeof *p->reply, &p->reply));
+      PetscCall(PetscRealloc((size_t)p->max_reply * sizeof *p->reply_to, &p->reply_to));
+    }
+    p->reply[p->n_reply] = c;
+    p->reply_to[p->n_reply++] = m->from;
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static double group_force(const perturb *p, PetscInt n, PetscInt site)
+/* Messages of other ranks join those for this one. */
+static PetscErrorCode exchange(perturb *p)
 {
-  PetscInt first = 0, last = n;
-
-  while (first < last) {
-    const PetscInt mid = first + (last - first) / 2;
-
-    if (p->group_site[mid] == site) return p->group_force[mid];
-    if (p->group_site[mid] < site)
-      first = mid + 1;
-    else
-      last = mid;
-  }
-  return 0;
-}
-
-/* An agent whom this world has not infected, though the base run has: its whole hazard. */
-static void expose_healed(perturb *p, const perturb_step *s, perturb_entry *e, PetscInt n_group)
-{
-  const int64_t gid = p->w->gid[e->agent];
-  double hazard = s->outside, when;
-
-  for (int c = 0; c < p->n_column; c++) {
-    const int32_t site = p->column[c][(size_t)e->agent * (size_t)p->stride[c]];
-
-    if (site >= 0) hazard += s->pressure[site] + group_force(p, n_group, p->venue->first[site]);
-  }
-  if (!(hazard > 0)) return;
-  when = rng_exponential(world_draws(p, e->world, 0), RNG_SPA_HEALED, gid, (uint32_t)s->step, 0) /
-         hazard;
-  if (when >= s->dt) return;
-  e->life = (perturb_life){s->time + when, INFINITY};
-  perturb_record(p, e->world, e->agent, (perturb_life){e->life.from, NAN}, 1);
-}
-
-/* World after world, those with changes or healed agents. */
-static PetscErrorCode advance_worlds(perturb *p, const perturb_step *s)
-{
-  PetscInt change = 0, healed = 0, first = 0;
+  perturb_message *got;
+  PetscInt n;
 
   PetscFunctionBegin;
-  while (change < p->n_change || healed < p->n_healed) {
-    const int32_t a = change < p->n_change ? p->change[change].world : INT32_MAX;
-    const int32_t b = healed < p->n_healed ? p->entry[p->healed[healed]].world : INT32_MAX;
-    const int32_t number = PetscMin(a, b);
-    PetscInt end = change, last, n_group, n_healed = 0;
-
-    while (end < p->n_change && p->change[end].world == number) end++;
-    while (first < p->n_entry && p->entry[first].world < number) first++;
-    for (last = first; last < p->n_entry && p->entry[last].world == number;) last++;
-    p->n_candidate = 0;
-    PetscCall(visit_venues(p, s, change, end, &n_group));
-    PetscCall(decide_all(p, s, number, first, last));
-    for (; healed < p->n_healed && p->entry[p->healed[healed]].world == number;
-         healed++, n_healed++)
-      expose_healed(p, s, &p->entry[p->healed[healed]], n_group);
-    p->touches[number] += (end - change) + p->n_candidate + n_healed;
-    change = end;
+  PetscCall(world_send(p->w, p->n_out, p->out_to, sizeof *p->out, p->out, &n, (void **)&got));
+  for (PetscInt k = 0; k < n; k++) {
+    PERTURB_GROW(p, in, n_in, max_in);
+    p->in[p->n_in++] = got[k];
   }
+  PetscCall(PetscFree(got));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode exchange_replies(perturb *p)
+{
+  perturb_candidate *got;
+  PetscInt n;
+
+  PetscFunctionBegin;
+  PetscCall(
+    world_send(p->w, p->n_reply, p->reply_to, sizeof *p->reply, p->reply, &n, (void **)&got));
+  for (PetscInt k = 0; k < n; k++) PetscCall(push_candidate(p, got[k]));
+  PetscCall(PetscFree(got));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* ---- the step ---- */
 
-/* Chains of the base run's fresh infections by site. */
-static PetscErrorCode link_fresh(perturb *p, const perturb_step *s)
+static PetscErrorCode advance(perturb *p, const perturb_step *s)
 {
-  PetscInt n = 0;
+  PetscMPIInt size, rank;
 
   PetscFunctionBegin;
-  if (s->n_fresh * p->n_column > p->max_link) {
-    p->max_link = 2 * s->n_fresh * p->n_column;
-    PetscCall(PetscRealloc((size_t)p->max_link * sizeof *p->fresh_next, &p->fresh_next));
-    PetscCall(PetscRealloc((size_t)p->max_link * sizeof *p->fresh_of, &p->fresh_of));
+  PetscCallMPI(MPI_Comm_size(p->w->comm, &size));
+  PetscCallMPI(MPI_Comm_rank(p->w->comm, &rank));
+  p->n_candidate = p->n_in = p->n_out = p->n_reply = 0;
+  settle(p, s);
+  PetscCall(attempt_all(p, s));
+  PetscCall(bear(p, s, rank));
+  for (PetscInt f = 0; f < s->n_fresh; f++) PetscCall(ask(p, s, rank, -1, s->fresh[f]));
+  if (size > 1) PetscCall(exchange(p));
+  for (PetscInt k = 0; k < p->n_in; k++) {
+    if (p->in[k].is_attempt)
+      PetscCall(reach_member(p, &p->in[k]));
+    else
+      PetscCall(answer(p, s, &p->in[k], rank));
   }
-  for (PetscInt f = 0; f < s->n_fresh; f++) {
-    p->fresh_at[s->fresh[f]] = (int32_t)f + 1;
-    for (int c = 0; c < p->n_column; c++) {
-      const int32_t site = p->column[c][(size_t)s->fresh[f] * (size_t)p->stride[c]];
-
-      if (site < 0) continue;
-      p->fresh_of[n] = f;
-      p->fresh_next[n] = p->fresh_head[site];
-      p->fresh_head[site] = n++;
-    }
-  }
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-static void unlink_fresh(perturb *p, const perturb_step *s)
-{
-  for (PetscInt f = 0; f < s->n_fresh; f++) {
-    p->fresh_at[s->fresh[f]] = 0;
-    for (int c = 0; c < p->n_column; c++) {
-      const int32_t site = p->column[c][(size_t)s->fresh[f] * (size_t)p->stride[c]];
-
-      if (site >= 0) p->fresh_head[site] = -1;
-    }
-  }
-}
-
-/* Entries that were added take their places. */
-static PetscErrorCode merge_added(perturb *p)
-{
-  PetscInt a = 0, b = 0, n = 0, n_old;
-  perturb_entry *old;
-
-  PetscFunctionBegin;
-  if (!p->n_added) PetscFunctionReturn(PETSC_SUCCESS);
-  if (p->n_entry + p->n_added > p->max_merged) {
-    p->max_merged = 2 * (p->n_entry + p->n_added);
-    PetscCall(PetscRealloc((size_t)p->max_merged * sizeof *p->merged, &p->merged));
-  }
-  while (a < p->n_entry || b < p->n_added) {
-    const perturb_entry *x = &p->entry[a], *y = &p->added[b];
-    const bool is_old = b == p->n_added ||
-                        (a < p->n_entry &&
-                         (x->world < y->world || (x->world == y->world && x->agent < y->agent)));
-
-    p->merged[n++] = is_old ? p->entry[a++] : p->added[b++];
-  }
-  old = p->entry;
-  n_old = p->max_entry;
-  p->entry = p->merged;
-  p->max_entry = p->max_merged;
-  p->merged = old;
-  p->max_merged = n_old;
-  p->n_entry = n;
-  p->n_added = 0;
+  if (size > 1) PetscCall(exchange_replies(p));
+  PetscCall(perturb_decide(p, s));
+  for (PetscInt f = 0; f < s->n_fresh; f++) p->fresh_at[s->fresh[f]] = 0;
+  perturb_sweep(p, s->time + s->dt);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 PetscErrorCode perturb_advance(perturb *p, const perturb_step *s)
 {
   PetscFunctionBegin;
-  if (s) {
-    PetscCall(link_fresh(p, s));
-    PetscCall(compare_entries(p, s));
-    PetscCall(exchange_changes(p));
-    PetscCall(advance_worlds(p, s));
-    unlink_fresh(p, s);
-  }
+  if (s) PetscCall(advance(p, s));
   PetscCall(perturb_join(p));
-  PetscCall(merge_added(p));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

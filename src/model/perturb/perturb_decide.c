@@ -1,0 +1,111 @@
+/*
+ * perturb_decide.c - what a step does to each agent that something reaches, in each world
+ */
+#include "gradus/real.h"
+#include "perturb.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static int by_place(const void *a, const void *b)
+{
+  const perturb_candidate *x = a, *y = b;
+
+  if (x->world != y->world) return x->world < y->world ? -1 : 1;
+  if (x->agent != y->agent) return x->agent < y->agent ? -1 : 1;
+  if (x->type != y->type) return x->type < y->type ? -1 : 1;
+  if (x->venue != y->venue) return x->venue < y->venue ? -1 : 1;
+  return (x->gid > y->gid) - (x->gid < y->gid);
+}
+
+/* All that reaches one agent in one world. */
+typedef struct reach {
+  int32_t world;
+  PetscInt i;
+  double earliest; /* attempt */
+  double missing;  /* force that its infection by the base's lacks */
+  double caught,
+    hazard; /* of an agent not infected here, though it is in the base run: infection by
+                            the base's whole force */
+} reach;
+
+/* The infection by the base run's force that is left: its time since the step began. */
+static double keep(const perturb *p, const perturb_step *s, const reach *r, double when,
+                   double hazard)
+{
+  const rng_key key = perturb_draws(p, r->world);
+  const int64_t gid = p->w->gid[r->i];
+  const double missing = r->missing * perturb_susceptibility(p, r->i), left = hazard - missing;
+
+  if (!(missing > 0) || when == INFINITY) return when;
+  if (rng_uniform(key, RNG_SPA_DELETE, gid, (uint32_t)s->step, 0) * hazard >= missing) return when;
+  if (!(left > 0)) return INFINITY;
+  when += rng_exponential(key, RNG_SPA_DELETE, gid, (uint32_t)s->step, 1) / left;
+  return when < s->dt ? when : INFINITY;
+}
+
+/* Entry `at` is not infected in its world, but in the base run. */
+static void decide_healed(perturb *p, const perturb_step *s, const reach *r, int32_t at)
+{
+  perturb_entry *e = &p->entry[at];
+  const double when = PetscMin(r->earliest, keep(p, s, r, r->caught, r->hazard));
+
+  if (when < INFINITY) {
+    e->life = (perturb_life){s->time + when, INFINITY};
+    perturb_record(p, r->world, r->i, (perturb_life){e->life.from, NAN}, 1);
+    perturb_schedule(p, at, (double)(s->step + 1) * s->dt);
+  } else if (r->caught < INFINITY) {
+    e->left = rng_exponential(perturb_draws(p, r->world), RNG_SPA_HEALED, p->w->gid[r->i],
+                              (uint32_t)s->step, 0);
+  }
+}
+
+static PetscErrorCode decide(perturb *p, const perturb_step *s, const reach *r)
+{
+  const int32_t at = perturb_find(p, r->world, r->i), fresh = p->fresh_at[r->i];
+  const perturb_life base = p->ops->base(p->context, r->i);
+  double when;
+
+  PetscFunctionBegin;
+  if (at >= 0) {
+    if (p->entry[at].life.from == INFINITY) decide_healed(p, s, r, at);
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
+  if (base.from < INFINITY && !fresh) PetscFunctionReturn(PETSC_SUCCESS);
+  when = fresh ? keep(p, s, r, base.from - s->time, s->fresh_hazard[fresh - 1]) : INFINITY;
+  when = PetscMin(r->earliest, when);
+  if (s->time + when == base.from) PetscFunctionReturn(PETSC_SUCCESS);
+  if (p->ops->is_whole_steps && when < INFINITY && base.from < INFINITY)
+    PetscFunctionReturn(PETSC_SUCCESS);
+  if (base.from < INFINITY) perturb_record(p, r->world, r->i, (perturb_life){base.from, NAN}, -1);
+  if (when < INFINITY) perturb_record(p, r->world, r->i, (perturb_life){s->time + when, NAN}, 1);
+  PetscCall(perturb_add(p, r->world, r->i, (perturb_life){s->time + when, INFINITY},
+                        (double)(s->step + 1) * s->dt));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode perturb_decide(perturb *p, const perturb_step *s)
+{
+  PetscFunctionBegin;
+  qsort(p->candidate, (size_t)p->n_candidate, sizeof *p->candidate, by_place);
+  for (PetscInt a = 0, b = 0; a < p->n_candidate; a = b) {
+    const perturb_candidate *first = &p->candidate[a];
+    reach r = {.world = first->world, .i = first->agent, .earliest = INFINITY, .caught = INFINITY};
+
+    for (; b < p->n_candidate && p->candidate[b].world == r.world && p->candidate[b].agent == r.i;
+         b++) {
+      const perturb_candidate *c = &p->candidate[b];
+
+      switch (c->type) {
+      case PERTURB_ATTEMPT: r.earliest = PetscMin(r.earliest, c->when); break;
+      case PERTURB_MISSING: r.missing += c->rate; break;
+      case PERTURB_CAUGHT:
+        r.caught = c->when;
+        r.hazard = c->rate;
+        break;
+      }
+    }
+    PetscCall(decide(p, s, &r));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

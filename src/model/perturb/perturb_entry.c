@@ -1,0 +1,160 @@
+/*
+ * perturb_entry.c - agents that differ: their lists, and when their attempts of infection are due
+ */
+#include "gradus/real.h"
+#include "perturb.h"
+
+#include <math.h>
+
+int32_t perturb_find(const perturb *p, int32_t number, PetscInt i)
+{
+  int32_t at = p->of_agent[i];
+
+  while (at >= 0 && p->entry[at].world != number) at = p->entry[at].next_of_agent;
+  return at;
+}
+
+/* ---- lists ---- */
+
+void perturb_miss(perturb *p, int32_t at)
+{
+  perturb_entry *e = &p->entry[at];
+  int32_t *next = p->missing_next + (size_t)at * (size_t)p->n_column;
+
+  e->is_base_infected = true;
+  for (int c = 0; c < p->n_column; c++) {
+    const int32_t site = p->column[c][(size_t)e->agent * (size_t)p->stride[c]];
+    int32_t *first;
+
+    if (site < 0) continue;
+    first = &p->missing[p->venue->first[site]];
+    next[c] = *first;
+    *first = at * p->n_column + c;
+  }
+}
+
+PetscErrorCode perturb_heal(perturb *p, int32_t at)
+{
+  perturb_entry *e = &p->entry[at];
+  const int64_t gid = p->w->gid[e->agent];
+
+  PetscFunctionBegin;
+  e->left = rng_exponential(perturb_draws(p, e->world), RNG_SPA_HEALED, gid, (uint32_t)p->step, 0);
+  PERTURB_GROW(p, healed, n_healed, max_healed);
+  p->healed[p->n_healed++] = at;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode perturb_add(perturb *p, int32_t number, PetscInt i, perturb_life life, double from)
+{
+  const int32_t at = p->n_entry;
+
+  PetscFunctionBegin;
+  if (p->n_entry == p->max_entry) {
+    p->max_entry = 2 * p->max_entry + 256;
+    PetscCheck((int64_t)p->max_entry * p->n_column < INT32_MAX, p->w->comm,
+               PETSC_ERR_ARG_OUTOFRANGE,
+               "too many agents differ in perturbed worlds: lower spa_worlds");
+    PetscCall(PetscRealloc((size_t)p->max_entry * sizeof *p->entry, &p->entry));
+    PetscCall(
+      PetscRealloc((size_t)p->max_entry * (size_t)p->n_column * sizeof(int32_t), &p->missing_next));
+  }
+  p->n_entry++;
+  p->entry[at] = (perturb_entry){.world = number,
+                                 .agent = (int32_t)i,
+                                 .life = life,
+                                 .next_of_agent = p->of_agent[i],
+                                 .next_due = -1,
+                                 .due = INFINITY};
+  p->of_agent[i] = at;
+  if (p->ops->base(p->context, i).from < INFINITY) perturb_miss(p, at);
+  if (life.from < INFINITY)
+    perturb_schedule(p, at, from);
+  else
+    PetscCall(perturb_heal(p, at));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Entries whose two lives are over go; the rest keep their order. */
+void perturb_sweep(perturb *p, double time)
+{
+  int32_t kept = 0;
+
+  if (p->n_entry < 2 * p->n_swept + 1024) return;
+  p->n_healed = 0;
+  for (PetscInt s = 0; s < p->w->n_site; s++) p->missing[s] = -1;
+  for (int32_t a = 0; a < p->n_entry; a++) p->of_agent[p->entry[a].agent] = -1;
+  for (PetscInt n = 0; n < p->n_step; n++) p->due[n] = -1;
+  for (int32_t a = 0; a < p->n_entry; a++) {
+    const perturb_entry e = p->entry[a];
+
+    if (p->ops->is_over(p->context, e.life, time) &&
+        p->ops->is_over(p->context, p->ops->base(p->context, e.agent), time))
+      continue;
+    p->entry[kept] = e;
+    p->entry[kept].next_of_agent = p->of_agent[e.agent];
+    p->of_agent[e.agent] = kept;
+    if (e.due < INFINITY) {
+      const PetscInt step = (PetscInt)(e.due / p->dt);
+
+      p->entry[kept].next_due = p->due[step];
+      p->due[step] = kept;
+    }
+    if (e.life.from == INFINITY) p->healed[p->n_healed++] = kept;
+    if (e.is_base_infected) perturb_miss(p, kept);
+    kept++;
+  }
+  p->n_entry = p->n_swept = kept;
+}
+
+/* ---- attempts ---- */
+
+/* Attempts a unit of force makes at most, over all venues of an agent [1/day]. */
+static double reach_of(const perturb *p, PetscInt i)
+{
+  const double most = p->rates.most_susceptible > 0 ? p->rates.most_susceptible : 1;
+  double sum = 0;
+
+  for (int c = 0; c < p->n_column; c++) {
+    const int32_t site = p->column[c][(size_t)i * (size_t)p->stride[c]];
+
+    if (site >= 0)
+      sum += p->rates.kind_most[p->w->site_kind[site]] * p->rates.contact[site] *
+             p->w->site_size[site];
+  }
+  return sum * most;
+}
+
+/* A Poisson stream of the rate that bounds the agent's from above, over blocks that grow with its
+ * age; each of its points is looked at when it is due. */
+void perturb_schedule(perturb *p, int32_t at, double from)
+{
+  perturb_entry *e = &p->entry[at];
+  const double end = (double)p->n_step * p->dt, reach = reach_of(p, e->agent);
+  double left = rng_exponential(perturb_draws(p, e->world), RNG_SPA_ATTEMPT, p->w->gid[e->agent],
+                                e->n_draw, 1);
+
+  e->due = INFINITY;
+  while (from < end) {
+    const double first = floor(from / p->dt); /* force is that at the left end of a step */
+    const double age = PetscMax(first - e->life.from / p->dt, 0);
+    const double to = (first + floor(PetscMax(2, age / 2))) * p->dt;
+    double rate;
+
+    if (p->ops->is_over(p->context, e->life, first * p->dt)) return;
+    rate = reach * p->ops->bound(p->context, e->life, first * p->dt, to);
+    if (left < rate * (to - from)) {
+      const double due = from + left / rate;
+      const PetscInt step = (PetscInt)(due / p->dt);
+
+      if (step >= p->n_step) return;
+      e->due = due;
+      e->bound = rate;
+      e->next_due = p->due[step];
+      p->due[step] = at;
+      return;
+    }
+    left -= rate * (to - from);
+    from = to;
+  }
+}

@@ -39,6 +39,7 @@ typedef struct estimate {
   estimate_type type;
   char name[32];                  /* "pathwise" */
   char reason[256];               /* why auto took it; "" if it was asked for */
+  char pilot[256];                /* what the pilot of sparse spa found; "" without one */
   int n_free;                     /* P */
   int free[MODEL_MAX_PARAMETERS]; /* index of each free parameter in the model */
   double fd_step;
@@ -51,6 +52,7 @@ typedef struct estimate {
   bool is_sparse;
   estimate_importance importance;
   double n_world; /* worlds a run on average; 0: to be found by the pilot */
+  bool is_auto;   /* spa was taken by auto: in a small world its pilot may prefer fd */
   int n_pilot;
   double *rate; /* sparse: [n_step + 1]; replay: [chunks]; NULL before estimate_prepare(); owned */
   double pilot_v, pilot_c; /* sparse: squared relative error of a run is about V + c/worlds */

@@ -363,6 +363,7 @@ static PetscErrorCode write_head(replicates *r)
   PetscCall(h5_attribute_put_text(r->f, "/", "estimator", s->e.name));
   estimate_describe(&s->e, sizeof form, form);
   PetscCall(h5_attribute_put_text(r->f, "/", "estimator_form", form));
+  if (s->e.pilot[0]) PetscCall(h5_attribute_put_text(r->f, "/", "estimator_pilot", s->e.pilot));
   for (int set = 1; set < s->s->n_set; set++)
     PetscCall(command_write_groups(r->f, s->s->groups[set]));
   PetscCall(command_write_provenance(r->f, s->comm, s->o));
@@ -469,6 +470,8 @@ PetscErrorCode replicates_command(session *s)
   if (!options_bool(s->o, "quiet") && s->e.type != ESTIMATE_NONE)
     PetscCall(
       PetscPrintf(s->comm, "estimator: %s%s%s\n", text, s->e.reason[0] ? ": " : "", s->e.reason));
+  if (!options_bool(s->o, "quiet") && s->e.pilot[0])
+    PetscCall(PetscPrintf(s->comm, "pilot: %s\n", s->e.pilot));
   PetscCall(sidecar_text(s->side, "estimator_form", text));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -142,6 +142,7 @@ static PetscErrorCode choose_type(options *o, const model *m, const char asked[]
 
   PetscFunctionBegin;
   if (!strcmp(asked, "auto")) {
+    e->is_auto = true;
     choose_auto(m, e);
   } else if (!estimate_is_served(m, asked, sizeof why, why)) {
     PetscCall(options_mistake(o, where, "estimator", "%s", why));

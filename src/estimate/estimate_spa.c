@@ -12,14 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-  REPLAY_WORLDS = 4,
-  PILOT_WORLDS = 1000,
-  LEAST_WORLDS = 300,
-  SMOOTH = 2,
-  FD_PILOTS = 10,
-  SMALL = 1000
-};
+enum { REPLAY_WORLDS = 4 };
 
 /* ---- replay ---- */
 

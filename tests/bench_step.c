@@ -119,7 +119,7 @@ static PetscErrorCode bench(const char source[], FILE *json)
   PetscCall(PetscPrintf(
     PETSC_COMM_WORLD, "tangents  ns/agent-step (fastest, median)  ratio to plain  bytes/agent\n"));
   for (int k = 0; k < 4; k++) {
-    const double bytes = (double)(count.bytes + m->ops->bytes(m, width[k])) / (double)w->n;
+    const double bytes = (double)(count.bytes + m->ops->bytes(m, &count, width[k])) / (double)w->n;
 
     PetscCall(measure(s, width[k], &fastest[k], &median[k], &attack));
     PetscCall(PetscPrintf(PETSC_COMM_WORLD, "%8d  %20.2f  %10.2f  %14.2f  %11.0f\n", width[k],

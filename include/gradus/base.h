@@ -75,4 +75,22 @@ void base_error_forget(void);
 /* base_exit_code - the exit code for an error code; BASE_EXIT_INTERNAL if it says nothing else */
 int base_exit_code(PetscErrorCode code);
 
+/* What the system says of this process's memory, in bytes; 0 where it does not say. */
+typedef struct base_memory {
+  int64_t now, peak; /* in use, and the most that was (VmRSS, VmHWM) */
+  int64_t address;   /* address space (VmSize) */
+  int64_t limit;     /* of the address space (ulimit -v, RLIMIT_AS); 0: none */
+} base_memory;
+
+/* base_memory_read - not collective */
+base_memory base_memory_read(void);
+
+/* base_memory_require - are `bytes` more to be had?
+ *
+ * In      what   "world.h5: memory of a rank", what the message begins with
+ *         bytes  that this rank is about to take
+ * Errors  BASE_EXIT_MEMORY if some rank's address space would pass its limit, naming both
+ * Collective on comm. */
+PetscErrorCode base_memory_require(MPI_Comm comm, const char what[], int64_t bytes);
+
 #endif

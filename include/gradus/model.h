@@ -145,9 +145,10 @@ typedef struct model_ops {
   PetscErrorCode (*event_history)(model *, const dual theta[], int width, double until,
                                   dual *log_likelihood); /* optional */
   PetscErrorCode (*drop_tangents)(model *);              /* of the state; if it has any */
-  int64_t (*bytes)(const model *, int width);            /* on this rank, state and tangents */
+  int64_t (*bytes)(const model *, const world_counts *,
+                   int width); /* state and tangents, on a rank with these counts */
   /* what st and gumbel need beside that; optional */
-  int64_t (*relaxed_bytes)(const model *, int width, bool is_soft);
+  int64_t (*relaxed_bytes)(const model *, const world_counts *, int width, bool is_soft);
   /* state: names the arrays, after model_begin() or a step; resume: they were read anew, after a
    * model_begin() with the same arguments.  Optional: runs without them start again at 0 */
   PetscErrorCode (*state)(model *, model_state *);

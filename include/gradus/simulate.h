@@ -42,6 +42,7 @@ typedef struct simulate {
                               in: derivatives through the last `horizon` steps exactly */
   double agent_steps;      /* so far, over the ranks of the world */
   struct simulate_kept *kept; /* what a checkpoint holds of runs; opaque, owned; NULL: nothing */
+  double seconds;             /* in steps so far, on this rank */
 } simulate;
 
 /* simulate_create - groups and memory for runs of this model on this world
@@ -83,6 +84,18 @@ PetscErrorCode simulate_keep(simulate *s, checkpoint *c, bool is_first);
  * Collective on the world's communicator. */
 PetscErrorCode simulate_begin_task(simulate *s);
 PetscErrorCode simulate_end_task(simulate *s);
+
+/* simulate_begin - what simulate_run() does before the first step: for who times single steps */
+PetscErrorCode simulate_begin(simulate *s, const dual theta[], int n_direction, rng_key key);
+
+/* simulate_bytes - of groups, lanes, a run's record and its sums on one of n_rank ranks
+ *
+ * In      n_agent  agents of the rank
+ *         n_row    [n_set] rows of the rank
+ *         width    tangents in the record
+ * Not collective. */
+int64_t simulate_bytes(const simulate *s, PetscMPIInt n_rank, int64_t n_agent,
+                       const int64_t n_row[], int width);
 
 /* Sizes, for loops over everything in a set. */
 static inline size_t trajectory_cells(const trajectory *y, int set)

@@ -6,44 +6,19 @@
  */
 #include "calibration.h"
 #include "command.h"
+#include "plan.h"
 #include "sweeping.h"
 
 #include <string.h>
 
-static bool is_relaxed(const session *s)
-{
-  return s->e.type == ESTIMATE_ST || s->e.type == ESTIMATE_GUMBEL;
-}
-
-static int n_width(const session *s)
-{
-  return s->e.type == ESTIMATE_PATHWISE || is_relaxed(s)
-           ? (int)dual_width(PetscMin(s->e.n_free, DUAL_MAX))
-           : 0;
-}
-
-/* State and tangents of the model on this rank, for this estimator. */
-static int64_t model_bytes(const session *s)
-{
-  const model_ops *ops = s->m->ops;
-  int64_t bytes = ops->bytes(s->m, n_width(s));
-
-  if (is_relaxed(s) && ops->relaxed_bytes)
-    bytes += ops->relaxed_bytes(s->m, n_width(s), s->e.type == ESTIMATE_GUMBEL && s->e.is_soft);
-  return bytes;
-}
-
 static PetscErrorCode say_world(const session *s)
 {
-  world_counts c;
-  double most[3];
+  const plan_memory m = plan_memory_here(s);
+  double most[5] = {(double)s->w->n, (double)m.peak, (double)m.world, (double)m.model,
+                    (double)m.run};
 
   PetscFunctionBegin;
-  world_count(s->w, &c);
-  most[0] = (double)c.n_agent;
-  most[1] = (double)c.bytes;
-  most[2] = (double)model_bytes(s);
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, most, 3, MPI_DOUBLE, MPI_MAX, s->comm));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, most, 5, MPI_DOUBLE, MPI_MAX, s->comm));
   PetscCall(PetscPrintf(s->comm, "world       %s: %" PRId64 " agents in %" PRId64 " areas\n",
                         s->source, s->w->n_global, s->w->n_area));
   for (int k = 0; k < s->w->n_kind; k++)
@@ -52,11 +27,11 @@ static PetscErrorCode say_world(const session *s)
   for (int a = 0; a < s->w->n_attribute; a++)
     PetscCall(PetscPrintf(s->comm, "            attribute %s (%s)\n", s->w->attribute[a].name,
                           s->w->attribute[a].is_label ? "labels" : "numbers"));
-  PetscCall(PetscPrintf(s->comm,
-                        "memory      at most %.3g MB a rank: world %.3g, model %.3g (%d tangents), "
-                        "of at most %.0f agents\n",
-                        (most[1] + most[2]) / 1e6, most[1] / 1e6, most[2] / 1e6, n_width(s),
-                        most[0]));
+  PetscCall(PetscPrintf(
+    s->comm,
+    "memory      at most %.4g MB a rank at the peak; world %.3g, model %.3g (%d "
+    "tangents), run %.3g, of at most %.0f agents\n",
+    most[1] / 1e6, most[2] / 1e6, most[3] / 1e6, plan_width(s), most[4] / 1e6, most[0]));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -82,11 +57,6 @@ static PetscErrorCode say_model(const session *s)
 static PetscErrorCode say_runs(const session *s)
 {
   const int64_t n = options_int(s->o, "replicates");
-  const int64_t chunks = PetscMax(1, (s->e.n_free + DUAL_MAX - 1) / DUAL_MAX);
-  const int64_t phases = s->e.horizon && s->e.horizon < s->m->n_step ? s->e.horizon : 1;
-  const int64_t runs = s->e.type == ESTIMATE_FD                          ? 2 * s->e.n_free + 1
-                       : s->e.type == ESTIMATE_PATHWISE || is_relaxed(s) ? chunks * phases
-                                                                         : 1;
   const char *output = options_path(s->o, "output");
   PetscMPIInt size;
 
@@ -94,7 +64,7 @@ static PetscErrorCode say_runs(const session *s)
   PetscCallMPI(MPI_Comm_size(s->comm, &size));
   PetscCall(PetscPrintf(
     s->comm, "estimator   %s, %d free parameters%s%s%s: %" PRId64 " runs a replicate\n", s->e.name,
-    s->e.n_free, s->e.reason[0] ? " (" : "", s->e.reason, s->e.reason[0] ? ")" : "", runs));
+    s->e.n_free, s->e.reason[0] ? " (" : "", s->e.reason, s->e.reason[0] ? ")" : "", plan_runs(s)));
   PetscCall(PetscPrintf(s->comm,
                         "runs        simulate, sensitivity: %" PRId64
                         " replicates; calibrate: %" PRId64 " draws of %" PRId64

@@ -15,6 +15,7 @@ static const command commands[] = {
   {"predict", "run a model at parameters drawn from a posterior", cmd_predict},
   {"sweep", "which parameters matter over their whole ranges: Sobol', Morris, derivatives",
    cmd_sweep},
+  {"plan", "memory, balance, halo and step time for ranks that need not be here", cmd_plan},
   {"check", "read all inputs, say what would run, run nothing", cmd_check},
   {"info", "say what a Gradus file is: provenance, units, shapes", cmd_info},
 };

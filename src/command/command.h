@@ -23,6 +23,7 @@ PetscErrorCode cmd_compare(MPI_Comm comm, options *o);
 PetscErrorCode cmd_calibrate(MPI_Comm comm, options *o);
 PetscErrorCode cmd_predict(MPI_Comm comm, options *o);
 PetscErrorCode cmd_sweep(MPI_Comm comm, options *o);
+PetscErrorCode cmd_plan(MPI_Comm comm, options *o);
 PetscErrorCode cmd_check(MPI_Comm comm, options *o);
 PetscErrorCode cmd_info(MPI_Comm comm, options *o);
 

@@ -513,3 +513,22 @@ PetscErrorCode replicates_run(session *s)
   PetscCall(simulate_trajectory_destroy(&r.square));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
+
+int64_t replicates_bytes(const session *s, PetscMPIInt n_rank)
+{
+  const int64_t n_time = s->m->n_step + 1, n_replicate = options_int(s->o, "replicates");
+  const int64_t block = estimate_block(&s->e, s->s, n_replicate);
+  const bool is_mean = !strcmp(options_text(s->o, "keep"), "mean");
+  const int width = s->e.type == ESTIMATE_NONE ? 0 : s->e.n_free;
+  int64_t doubles = 1, each;
+
+  for (int set = 0; set < s->s->n_set; set++) {
+    const int64_t n_group = s->s->groups[set]->n_group;
+    const int64_t here = set ? (n_group - 1) / n_rank + 1 : n_group;
+
+    doubles += here * s->m->n_observable * n_time * (1 + width);
+  }
+  each = PetscMin(REPLICATES_BATCH / doubles, n_replicate);
+  if (is_mean || each < block) each = block;
+  return 8 * doubles * (2 + each);
+}

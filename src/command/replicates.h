@@ -18,4 +18,7 @@ PetscErrorCode replicates_command(session *s);
  * Collective on s->comm. */
 PetscErrorCode replicates_run(session *s);
 
+/* replicates_bytes - of the trajectories on one of n_rank ranks.  Not collective. */
+int64_t replicates_bytes(const session *s, PetscMPIInt n_rank);
+
 #endif

@@ -4,6 +4,7 @@
 #include "session.h"
 #include "gradus/loss.h"
 #include "gradus/sweep.h"
+#include "plan.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -99,10 +100,16 @@ static const char *default_output(const options *o)
 {
   const char *command = options_command(o), *output = options_path(o, "output");
 
-  if (!strcmp(command, "check")) return NULL;
+  if (!strcmp(command, "check") || !strcmp(command, "plan")) return NULL;
   if (output) return output;
   if (!strcmp(command, "sweep")) return "sweep.h5";
   return strcmp(command, "calibrate") ? "results.h5" : "posterior.h5";
+}
+
+/* A plan is made by all ranks together, whatever the planned run does. */
+static int64_t ranks_per_world(const options *o)
+{
+  return strcmp(options_command(o), "plan") ? options_int(o, "ranks_per_world") : 0;
 }
 
 PetscErrorCode session_begin(MPI_Comm comm, options *o, session **out)
@@ -120,7 +127,7 @@ PetscErrorCode session_begin(MPI_Comm comm, options *o, session **out)
   s->output = default_output(o);
   s->key = (rng_key){.seed = (uint64_t)options_int(o, "seed"), .replicate = 0};
   PetscCallMPI(MPI_Comm_size(comm, &size));
-  per_world = options_int(o, "ranks_per_world");
+  per_world = ranks_per_world(o);
   if (per_world && size % per_world)
     PetscCall(options_mistake(o, options_where(o, "ranks_per_world"), "ranks_per_world",
                               "%lld does not divide the number of ranks, %d", (long long)per_world,
@@ -201,6 +208,30 @@ static PetscErrorCode session_note_counts(session *s)
   PetscCall(sidecar_int_by_rank(s->side, "sites_received", c.n_site_received));
   PetscCall(sidecar_int_by_rank(s->side, "neighbours", c.n_neighbour));
   PetscCall(sidecar_int_by_rank(s->side, "world_bytes", c.bytes));
+  PetscCall(sidecar_int_by_rank(s->side, "stated_memory_bytes", plan_memory_here(s).peak));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The world, and what reading it took. */
+static PetscErrorCode session_read(session *s)
+{
+  const double start = MPI_Wtime();
+
+  PetscFunctionBegin;
+  s->memory_base = base_memory_read().now;
+  PetscCall(world_load(s->groups->group, s->source, s->o, &s->w));
+  s->memory_reading = PetscMax(base_memory_read().peak - s->memory_base, 0);
+  s->reading_seconds = MPI_Wtime() - start;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Before the model takes memory: is it to be had? */
+static PetscErrorCode session_require_memory(const session *s)
+{
+  const plan_memory m = plan_memory_here(s);
+
+  PetscFunctionBegin;
+  PetscCall(base_memory_require(s->comm, "memory of a rank", m.model + m.run));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -208,13 +239,14 @@ PetscErrorCode session_load(session *s, int n_by, const char *const by[], bool e
 {
   PetscFunctionBegin;
   PetscCall(checkpoint_watch(s->checkpoint));
-  PetscCall(ensemble_create(s->comm, options_int(s->o, "ranks_per_world"), &s->groups));
+  PetscCall(ensemble_create(s->comm, ranks_per_world(s->o), &s->groups));
   PetscCall(progress_create(s->comm, s->o, s->output, &s->p));
   PetscCall(progress_phase(s->p, "load", "world", 1));
   if (s->output) PetscCall(sidecar_create(s->comm, s->o, s->output, &s->side));
-  PetscCall(world_load(s->groups->group, s->source, s->o, &s->w));
-  PetscCall(model_set_up(s->m, s->w));
+  PetscCall(session_read(s));
   PetscCall(simulate_create(s->w, s->m, n_by, by, everywhere, &s->s));
+  PetscCall(session_require_memory(s));
+  PetscCall(model_set_up(s->m, s->w));
   PetscCall(ensemble_keep(s->groups, s->checkpoint));
   PetscCall(simulate_keep(s->s, s->checkpoint, s->groups->index == 0));
   if (s->side) PetscCall(session_note_counts(s));
@@ -260,6 +292,9 @@ PetscErrorCode session_close(session **out, PetscErrorCode code)
   if (s->p) PetscCall(progress_finish(s->p, state));
   if (s->side && (!code || is_stopped)) {
     PetscCall(session_note_cost(s));
+    if (!code && s->s && s->s->agent_steps > 0)
+      PetscCall(sidecar_real(s->side, "step_seconds",
+                             s->s->seconds * (double)s->w->n_global / s->s->agent_steps));
     PetscCall(sidecar_write(s->side, state));
   }
   if (!code) PetscCall(checkpoint_finish(s->checkpoint));

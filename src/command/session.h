@@ -44,6 +44,8 @@ typedef struct session {
   simulate *s;            /* owned */
   progress *p;            /* owned */
   sidecar *side;          /* owned; NULL without an output */
+  int64_t memory_base, memory_reading; /* bytes: before the world was read; what reading took */
+  double reading_seconds;
 } session;
 
 /* session_begin - what can be known without reading the agents

@@ -25,11 +25,10 @@ typedef struct life {
   model_record *record; /* borrowed */
 } life;
 
-static int64_t bytes(const model *m, int width)
+static int64_t bytes(const model *m, const world_counts *c, int width)
 {
-  const life *l = m->data;
-
-  return 8 * (1 + (int64_t)width) * (l->w->n + l->w->n_site);
+  (void)m;
+  return 8 * (1 + (int64_t)width) * (c->n_agent + c->n_site);
 }
 
 static PetscErrorCode set_up(model *m, world *w)

@@ -15,11 +15,10 @@
 
 PetscErrorCode model_create_sir_graph(model *m, options *o, const world_names *names);
 
-static int64_t bytes(const model *m, int width)
+static int64_t bytes(const model *m, const world_counts *c, int width)
 {
-  const sir_graph *g = m->data;
-
-  return (int64_t)g->w->n * 16 * (1 + width) + (int64_t)g->w->n_site * 8 * (1 + width);
+  (void)m;
+  return c->n_agent * 16 * (1 + width) + c->n_site * 8 * (1 + width);
 }
 
 static PetscErrorCode set_up(model *m, world *w)

@@ -39,9 +39,9 @@ typedef struct sir_ode {
 
 _Static_assert(sizeof(dual[N_STATE]) == STATE_SIZE * sizeof(double), "duals must be packed");
 
-static int64_t bytes(const model *m, int width)
+static int64_t bytes(const model *m, const world_counts *c, int width)
 {
-  (void)m, (void)width;
+  (void)m, (void)c, (void)width;
   return (int64_t)sizeof(sir_ode) + 16 * STATE_SIZE * (int64_t)sizeof(double);
 }
 

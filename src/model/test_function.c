@@ -22,9 +22,9 @@ typedef struct test_function {
   bool is_g;
 } test_function;
 
-static int64_t bytes(const model *m, int width)
+static int64_t bytes(const model *m, const world_counts *c, int width)
 {
-  (void)m, (void)width;
+  (void)m, (void)c, (void)width;
   return (int64_t)sizeof(test_function);
 }
 

@@ -32,7 +32,8 @@ enum {
   COMMAND_CHECK = 1 << 5,
   COMMAND_INFO = 1 << 6,
   COMMAND_COMPARE = 1 << 7,
-  COMMAND_SWEEP = 1 << 9
+  COMMAND_SWEEP = 1 << 9,
+  COMMAND_PLAN = 1 << 10
 };
 
 /* Flags of an entry. */

@@ -11,8 +11,8 @@
 
 enum {
   RUN = COMMAND_SIMULATE | COMMAND_SENSITIVITY | COMMAND_COMPARE | COMMAND_CALIBRATE |
-        COMMAND_PREDICT | COMMAND_SWEEP | COMMAND_CHECK,
-  RESULTS = COMMAND_SIMULATE | COMMAND_SENSITIVITY | COMMAND_CHECK,
+        COMMAND_PREDICT | COMMAND_SWEEP | COMMAND_CHECK | COMMAND_PLAN,
+  RESULTS = COMMAND_SIMULATE | COMMAND_SENSITIVITY | COMMAND_CHECK | COMMAND_PLAN,
   COMPARE = COMMAND_COMPARE | COMMAND_CHECK,
   JACOBIAN = COMMAND_SENSITIVITY | COMMAND_COMPARE | COMMAND_CALIBRATE | COMMAND_SWEEP |
              COMMAND_CHECK,
@@ -23,6 +23,7 @@ enum {
   DATA = FIT | COMMAND_PREDICT,
   SWEEP = COMMAND_SWEEP | COMMAND_CHECK,
   BUILD = COMMAND_WORLD | COMMAND_CHECK,
+  PLAN = COMMAND_PLAN | COMMAND_CHECK,
   WORLD = RUN | COMMAND_WORLD,
   ALL = WORLD | COMMAND_INFO
 };
@@ -281,6 +282,28 @@ const option options_table[] = {
    .flags = OPTIONS_ANSWER | OPTIONS_OPEN_LOW, AT_LEAST(0), .unit = "m", .initial = "1000",
    .help = "side of the squares that x,y are gathered into"},
 
+  /* planning */
+  {.name = "plan_ranks", .type = OPTIONS_LIST, .commands = PLAN, .initial = "1,2,4,8,16,32,64",
+   .help = "numbers of ranks to plan for"},
+  {.name = "plan_cores", .type = OPTIONS_INT, .commands = PLAN, BETWEEN(0, 16777215),
+   .initial = "0", .help = "cores that the ranks share; 0: one for each rank"},
+  {.name = "plan_latency", .type = OPTIONS_REAL, .commands = PLAN, AT_LEAST(0), .unit = "us",
+   .help = "time of an empty message; unset: measured here, or 2 on one rank"},
+  {.name = "plan_bandwidth", .type = OPTIONS_REAL, .commands = PLAN,
+   .flags = OPTIONS_OPEN_LOW, AT_LEAST(0), .unit = "GB/s",
+   .help = "of one rank's messages; unset: measured here, or 5 on one rank"},
+  {.name = "plan_ns", .type = OPTIONS_REAL, .commands = PLAN, .flags = OPTIONS_OPEN_LOW,
+   AT_LEAST(0), .unit = "ns", .help = "time of an agent's step; unset: measured here by a short run"},
+  {.name = "plan_seconds", .type = OPTIONS_REAL, .commands = PLAN, .flags = OPTIONS_OPEN_LOW,
+   AT_LEAST(0), .unit = "s", .initial = "20", .help = "time that the short run may take"},
+  {.name = "plan_scale", .type = OPTIONS_REAL, .commands = PLAN, .flags = OPTIONS_OPEN_LOW,
+   AT_LEAST(0), .initial = "1",
+   .help = "plan for a world with this many times the agents and venues in the same areas"},
+  {.name = "plan_slurm", .type = OPTIONS_INT, .commands = PLAN, BETWEEN(1, 16777215),
+   .unit = "ranks", .help = "number of ranks of the lines for Slurm; unset: the most with an efficiency of 50 %"},
+  {.name = "plan_runs", .type = OPTIONS_INT, .commands = PLAN, AT_LEAST(1), .unit = "runs",
+   .help = "runs of the model that the job makes; unset: the replicates' with their derivatives"},
+
   /* how it is run */
   {.name = "ranks_per_world", .type = OPTIONS_INT, .commands = RUN, BETWEEN(0, 16777215),
    .initial = "0", .unit = "ranks", .help = "ranks that hold one world together; 0: all"},
@@ -332,6 +355,7 @@ static const struct {
                     {"predict", COMMAND_PREDICT},
                     {"sweep", COMMAND_SWEEP},
                     {"check", COMMAND_CHECK},
+                    {"plan", COMMAND_PLAN},
                     {"info", COMMAND_INFO}};
 
 /* Prefixes of PETSc's options that pass, and the commands whose solvers may use them. */

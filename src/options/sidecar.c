@@ -101,19 +101,6 @@ PetscErrorCode sidecar_int_by_rank(sidecar *s, const char key[], int64_t value)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* VmHWM of this process, in bytes; 0 if the system does not say */
-static int64_t peak_memory(void)
-{
-  FILE *file = fopen("/proc/self/status", "r");
-  char line[512];
-  long long kib = 0;
-
-  while (file && fgets(line, sizeof line, file))
-    if (sscanf(line, "VmHWM: %lld kB", &kib) == 1) break;
-  if (file) fclose(file);
-  return (int64_t)kib * 1024;
-}
-
 /* The host of each rank, as a JSON array */
 static PetscErrorCode add_hosts(sidecar *s, json_text *j)
 {
@@ -244,7 +231,7 @@ PetscErrorCode sidecar_write(sidecar *s, const char state[])
   int problem = 0;
 
   PetscFunctionBegin;
-  PetscCall(sidecar_int_by_rank(s, "peak_memory_bytes", peak_memory()));
+  PetscCall(sidecar_int_by_rank(s, "peak_memory_bytes", base_memory_read().peak));
   PetscCall(compose(s, state, &j));
   if (!s->rank) PetscCall(json_write(&j, s->path, true, &problem));
   PetscCall(json_destroy(&j));

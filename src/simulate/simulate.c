@@ -262,11 +262,32 @@ static PetscErrorCode collect_score(simulate *s, int width, int n_direction, int
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+static int record_width(const simulate *s, int n_direction)
+{
+  return s->m->sparse ? (n_direction + 3) / 4 * 4 : (int)dual_width(n_direction);
+}
+
+PetscErrorCode simulate_begin(simulate *s, const dual theta[], int n_direction, rng_key key)
+{
+  const int width = record_width(s, n_direction);
+
+  PetscFunctionBegin;
+  PetscCall(clear_record(&s->record, width));
+  s->sampler->n_direction = n_direction;
+  s->m->sampler = s->sampler;
+  sample_begin(s->sampler, key);
+  if (s->sampler->type == SAMPLE_SCORE && !s->score)
+    PetscCall(
+      PetscMalloc1((size_t)s->w->n_local_area * (size_t)s->record.n_time * DUAL_MAX, &s->score));
+  PetscCall(model_begin(s->m, theta, s->m->sparse ? 0 : width, key, &s->record));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 PetscErrorCode simulate_run(simulate *s, const dual theta[], int n_direction, rng_key key, int at,
                             trajectory *y)
 {
   const bool is_score = s->sampler->type == SAMPLE_SCORE;
-  const int width = s->m->sparse ? (n_direction + 3) / 4 * 4 : (int)dual_width(n_direction);
+  const int width = record_width(s, n_direction);
   PetscInt first;
   bool is_known;
 
@@ -276,26 +297,37 @@ PetscErrorCode simulate_run(simulate *s, const dual theta[], int n_direction, rn
              y->width);
   PetscCall(simulate_replay(s, n_direction, at, y, &is_known));
   if (is_known) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(clear_record(&s->record, width));
-  s->sampler->n_direction = n_direction;
-  s->m->sampler = s->sampler;
-  sample_begin(s->sampler, key);
-  if (is_score && !s->score)
-    PetscCall(
-      PetscMalloc1((size_t)s->w->n_local_area * (size_t)s->record.n_time * DUAL_MAX, &s->score));
-  PetscCall(model_begin(s->m, theta, s->m->sparse ? 0 : width, key, &s->record));
+  PetscCall(simulate_begin(s, theta, n_direction, key));
   if (is_score) note_score(s, 0, width);
   PetscCall(simulate_restore(s, &first));
+  s->seconds -= MPI_Wtime();
   for (PetscInt step = first; step < s->m->n_step; step++) {
     PetscCall(simulate_poll(s, step));
     PetscCall(drop(s, step));
     PetscCall(model_step(s->m, step));
     if (is_score) note_score(s, step + 1, width);
   }
+  s->seconds += MPI_Wtime();
   for (int k = 0; k < s->n_set; k++) PetscCall(collect(s, k, n_direction, at, y));
   if (is_score) PetscCall(collect_score(s, width, n_direction, at, y));
   PetscCall(check_finite(s, n_direction, at, y));
   PetscCall(simulate_log(s, n_direction, at, y));
   s->agent_steps += (double)s->w->n_global * (double)(s->m->n_step - first);
   PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+int64_t simulate_bytes(const simulate *s, PetscMPIInt n_rank, int64_t n_agent,
+                       const int64_t n_row[], int width)
+{
+  const int64_t cells = (int64_t)s->record.n_time * s->record.n_flow;
+  int64_t bytes = n_row[0] * (int64_t)(sizeof(dual) + 3 * sizeof(double)), sum = 0; /* lanes */
+
+  for (int k = 0; k < s->n_set; k++) {
+    const int64_t n_group = s->groups[k]->n_group;
+    const int64_t here = k == 0 || s->everywhere ? n_group : (n_group - 1) / n_rank + 1;
+
+    bytes += 4 * n_agent + n_row[k] * (16 + 8 * cells * (1 + width));
+    sum = PetscMax(sum, 8 * here * cells * PetscMax(width, 1));
+  }
+  return bytes + sum;
 }

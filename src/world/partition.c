@@ -226,8 +226,8 @@ static PetscErrorCode reset_scotch(void)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode apply_ptscotch(MPI_Comm comm, const partition_graph *graph,
-                                     PetscMPIInt n_part, PetscMPIInt owner[])
+static PetscErrorCode try_ptscotch(MPI_Comm comm, const partition_graph *graph, PetscMPIInt n_part,
+                                   MPPTScotchStrategyType strategy, PetscMPIInt owner[])
 {
   MatPartitioning partitioning;
   Mat adjacency;
@@ -248,11 +248,31 @@ static PetscErrorCode apply_ptscotch(MPI_Comm comm, const partition_graph *graph
   PetscCall(MatPartitioningSetType(partitioning, MATPARTITIONINGPTSCOTCH));
   PetscCall(MatPartitioningSetVertexWeights(partitioning, weight)); /* takes the array */
   PetscCall(MatPartitioningSetNParts(partitioning, n_part));
+  PetscCall(MatPartitioningPTScotchSetStrategy(partitioning, strategy));
   PetscCall(MatPartitioningApply(partitioning, &part));
   PetscCall(gather_owner(comm, graph->n_area, part, owner));
   PetscCall(ISDestroy(&part));
   PetscCall(MatPartitioningDestroy(&partitioning));
   PetscCall(MatDestroy(&adjacency));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The smaller cut of two strategies: neither is the better one on all graphs. */
+static PetscErrorCode apply_ptscotch(MPI_Comm comm, const partition_graph *graph,
+                                     PetscMPIInt n_part, PetscMPIInt owner[])
+{
+  PetscMPIInt *other;
+  double imbalance;
+  int64_t cut[2];
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(graph->n_area, &other));
+  PetscCall(try_ptscotch(comm, graph, n_part, MP_PTSCOTCH_DEFAULT, owner));
+  PetscCall(try_ptscotch(comm, graph, n_part, MP_PTSCOTCH_BALANCE, other));
+  PetscCall(partition_quality(comm, graph, n_part, owner, &imbalance, &cut[0]));
+  PetscCall(partition_quality(comm, graph, n_part, other, &imbalance, &cut[1]));
+  if (cut[1] < cut[0]) PetscCall(PetscArraycpy(owner, other, graph->n_area));
+  PetscCall(PetscFree(other));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

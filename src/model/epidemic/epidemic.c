@@ -138,14 +138,13 @@ static PetscErrorCode add_parameters(model *m, epidemic *e, options *o, const wo
 static PetscErrorCode set_up(model *m, world *w);
 static PetscErrorCode destroy(model *m);
 
-static int64_t bytes(const model *m, int width)
+static int64_t bytes(const model *m, const world_counts *c, int width)
 {
   const epidemic *e = m->data;
   const int64_t row = 8 * (1 + (int64_t)width);
-
   const int64_t group = e->susceptibility.of ? sizeof(int32_t) : 0;
 
-  return e->w->n * (row + 3 * (int64_t)sizeof(PetscInt) + group) + e->w->n_site * (row + 8);
+  return c->n_agent * (row + 3 * (int64_t)sizeof(PetscInt) + group) + c->n_site * (row + 8);
 }
 
 static PetscErrorCode drop_tangents(model *m)

@@ -172,7 +172,7 @@ PetscErrorCode epidemic_advance_sparse(model *m, PetscInt step);
 PetscErrorCode epidemic_destroy_sparse(epidemic *e);
 
 /* Runs under st and gumbel (epidemic_relaxed.c). */
-int64_t epidemic_relaxed_bytes(const model *m, int width, bool is_soft);
+int64_t epidemic_relaxed_bytes(const model *m, const world_counts *c, int width, bool is_soft);
 void epidemic_relaxed_state(epidemic *e, model_state *state);
 PetscErrorCode epidemic_begin_relaxed(model *m);
 PetscErrorCode epidemic_step_relaxed(model *m, PetscInt step, const dual *outside);

@@ -37,7 +37,7 @@ static int count_rows(const model *m, const epidemic_profile *f)
   return (int)PetscMax(1, PetscMin(n, (double)m->n_step));
 }
 
-int64_t epidemic_relaxed_bytes(const model *m, int width, bool is_soft)
+int64_t epidemic_relaxed_bytes(const model *m, const world_counts *c, int width, bool is_soft)
 {
   const epidemic *e = m->data;
   epidemic_profile f;
@@ -46,7 +46,7 @@ int64_t epidemic_relaxed_bytes(const model *m, int width, bool is_soft)
   epidemic_set_profile(e, dual_const(m->parameter[e->at.latent].value),
                        dual_const(m->parameter[e->at.mean].value),
                        dual_const(m->parameter[e->at.shape].value), &f);
-  return e->w->n * 8 * (n_vec * (1 + width) + count_rows(m, &f) * a_row + 1);
+  return c->n_agent * 8 * (n_vec * (1 + width) + count_rows(m, &f) * a_row + 1);
 }
 
 PetscErrorCode epidemic_relaxed_destroy(struct epidemic_relaxed **relaxed)

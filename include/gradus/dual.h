@@ -58,6 +58,16 @@ typedef struct dual_vec {
     } \
   } while (0)
 
+/* DUAL_CLONES - before a function: compile it for plain x86-64, AVX2 and AVX-512, and take the widest
+ * that the machine has.  The bits are the same: kernels vectorise over entries or directions and
+ * nothing is contracted (Makefile).  Not in builds with assertions or sanitizers. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(BASE_DEBUG)
+#define DUAL_CLONES \
+  __attribute__((flatten, target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
+#else
+#define DUAL_CLONES
+#endif
+
 /* ---- one: arithmetic -------------------------------------------------------------- */
 
 static inline dual dual_const(double v)

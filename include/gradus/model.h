@@ -128,8 +128,13 @@ typedef struct model_array {
   const char *name;        /* unique; a word */
   const char *description; /* one line, units in brackets */
   bool is_mark;            /* uint8_t of 0 and 1; else doubles */
-  PetscInt width;          /* numbers an agent */
+  PetscInt width;          /* numbers an agent, or a row */
   void *data;              /* [n][width] */
+  /* rows of something else than agents: n of n_global here, index [n] ascending; a row that is on
+   * several ranks, or several times on one, is the same everywhere.  NULL: agents */
+  const int64_t *index;
+  int64_t n_global;
+  PetscInt n;
 } model_array;
 
 typedef struct model_state {
@@ -237,6 +242,11 @@ void model_state_add(model_state *state, const char name[], const char descripti
                      PetscInt width, void *data);
 void model_state_add_vec(model_state *state, const char name[], const char tangents[],
                          const char description[], const dual_vec *x);
+
+/* model_state_add_rows - doubles that do not belong to agents (model_array).  Not collective. */
+void model_state_add_rows(model_state *state, const char name[], const char description[],
+                          int64_t n_global, PetscInt n, const int64_t index[], PetscInt width,
+                          double *data);
 
 /* model_event_history - log likelihood of individually observed infections and removals
  *

@@ -275,7 +275,20 @@ void model_state_add(model_state *state, const char name[], const char descripti
 {
   PetscCheckAbort(state->n < MODEL_MAX_STATE, PETSC_COMM_SELF, PETSC_ERR_ARG_OUTOFRANGE,
                   "%s: more than %d arrays of state", name, (int)MODEL_MAX_STATE);
-  state->array[state->n++] = (model_array){name, description, is_mark, width, data};
+  state->array[state->n++] = (model_array){
+    .name = name, .description = description, .is_mark = is_mark, .width = width, .data = data};
+}
+
+void model_state_add_rows(model_state *state, const char name[], const char description[],
+                          int64_t n_global, PetscInt n, const int64_t index[], PetscInt width,
+                          double *data)
+{
+  model_array *a = &state->array[state->n];
+
+  model_state_add(state, name, description, false, width, data);
+  a->n_global = n_global;
+  a->n = n;
+  a->index = index;
 }
 
 void model_state_add_vec(model_state *state, const char name[], const char tangents[],

@@ -113,9 +113,9 @@ static PetscErrorCode move_model(simulate *s, h5_file *f, move move_rows)
                                   .description = a->description,
                                   .is_mark = a->is_mark,
                                   .width = a->width,
-                                  .n_global = w->n_global,
-                                  .n = w->n,
-                                  .index = w->gid,
+                                  .n_global = a->index ? a->n_global : w->n_global,
+                                  .n = a->index ? a->n : w->n,
+                                  .index = a->index ? a->index : w->gid,
                                   .data = a->data};
 
     snprintf(name, sizeof name, "/run/state/%s", a->name);

@@ -144,7 +144,7 @@ static int64_t bytes(const model *m, const world_counts *c, int width)
   const int64_t row = 8 * (1 + (int64_t)width);
   const int64_t group = e->susceptibility.of ? sizeof(int32_t) : 0;
 
-  return c->n_agent * (row + 3 * (int64_t)sizeof(PetscInt) + group) + c->n_site * (row + 8);
+  return c->n_agent * (row + (int64_t)sizeof(PetscInt) + group) + c->n_site * (width ? 2 : 1) * row;
 }
 
 static PetscErrorCode drop_tangents(model *m)
@@ -154,6 +154,26 @@ static PetscErrorCode drop_tangents(model *m)
   PetscFunctionBegin;
   PetscCall(PetscArrayzero(e->x->der, (size_t)e->x->n * (size_t)e->width));
   if (model_is_relaxed(m)) PetscCall(epidemic_relaxed_drop_tangents(e));
+  if (e->borne) PetscCall(dual_vec_zero(e->borne));
+  e->imported = dual_const(0);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Sites by venue: what a venue's members have borne is the same at all of its sites. */
+static PetscErrorCode state_of_venues(epidemic *e, model_state *out)
+{
+  static const int64_t only = 0;
+  const world *w = e->w;
+  int64_t first[WORLD_MAX_KINDS + 1] = {0};
+
+  PetscFunctionBegin;
+  for (int k = 0; k < w->n_kind; k++) first[k + 1] = first[k] + w->kind[k].n_venue;
+  if (!e->venue) PetscCall(PetscMalloc1(w->n_site, &e->venue));
+  for (PetscInt s = 0; s < w->n_site; s++) e->venue[s] = first[w->site_kind[s]] + w->site_venue[s];
+  model_state_add_rows(out, "borne", "tangents of the hazard that venues have pressed with so far",
+                       first[w->n_kind], w->n_site, e->venue, e->width, e->borne->der);
+  model_state_add_rows(out, "imported", "the same of the hazard from outside", 1, 1, &only,
+                       DUAL_MAX, e->imported.d);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -169,6 +189,7 @@ static PetscErrorCode state(model *m, model_state *out)
   model_state_add(out, "infected", "infected so far", true, 1, e->mark);
   model_state_add_vec(out, "x", "x_tangents", "what is left of the threshold, or infected at [day]",
                       e->x);
+  if (e->borne) PetscCall(state_of_venues(e, out));
   if (model_is_relaxed(m)) epidemic_relaxed_state(e, out);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -179,11 +200,14 @@ static PetscErrorCode resume(model *m)
 
   PetscFunctionBegin;
   e->n_active = e->n_susceptible = e->n_fresh = 0;
+  e->active = e->susceptible + e->w->n;
   for (PetscInt i = 0; i < e->w->n; i++)
-    if (e->mark[i])
-      e->active[e->n_active++] = i;
-    else
-      e->susceptible[e->n_susceptible++] = i;
+    if (!e->mark[i]) e->susceptible[e->n_susceptible++] = i;
+  for (PetscInt i = e->w->n - 1; i >= 0; i--)
+    if (e->mark[i]) {
+      *--e->active = i;
+      e->n_active++;
+    }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -288,10 +312,9 @@ static PetscErrorCode set_up(model *m, world *w)
   PetscFunctionBegin;
   e->w = w;
   PetscCall(check_parameters(m, e));
-  PetscCall(
-    PetscMalloc4(w->n, &e->susceptible, w->n, &e->active, w->n, &e->fresh, w->n_site, &e->contact));
-  for (PetscInt s = 0; s < w->n_site; s++)
-    e->contact[s] = e->is_density || w->site_size[s] < 3 ? 1.0 : 1.0 / (w->site_size[s] - 1);
+  PetscCall(PetscMalloc1(w->n, &e->susceptible));
+  for (PetscInt s = 0; s < w->n_site; s++) e->first_site[w->site_kind[s] + 1]++;
+  for (int k = 0; k < w->n_kind; k++) e->first_site[k + 1] += e->first_site[k];
   for (int k = 0; k < w->n_kind; k++) e->n_column += w->kind[k].n_slot;
   PetscCall(
     PetscMalloc3(e->n_column, &e->site, e->n_column, &e->stride, e->n_column, &e->column_kind));
@@ -311,14 +334,17 @@ static PetscErrorCode destroy(model *m)
 
   PetscFunctionBegin;
   PetscCall(epidemic_history_destroy(&e->history));
-  PetscCall(PetscFree4(e->susceptible, e->active, e->fresh, e->contact));
+  PetscCall(PetscFree(e->susceptible));
+  PetscCall(PetscFree(e->fresh));
   PetscCall(PetscFree3(e->site, e->stride, e->column_kind));
   PetscCall(epidemic_destroy_sparse(e));
   PetscCall(epidemic_relaxed_destroy(&e->relaxed));
   PetscCall(PetscFree(e->mark));
   PetscCall(epidemic_susceptibility_destroy(&e->susceptibility));
+  PetscCall(PetscFree(e->venue));
   PetscCall(dual_vec_destroy(&e->x));
   PetscCall(dual_vec_destroy(&e->pressure));
+  PetscCall(dual_vec_destroy(&e->borne));
   PetscCall(PetscFree(m->data));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -26,6 +26,8 @@ double epidemic_profile_value(const epidemic_profile *f, double x, double slope[
   return value;
 }
 
+#define LOG_TAIL 13.82 /* of 1e6 */
+
 static bool has_tangent(dual a)
 {
   for (int j = 0; j < DUAL_MAX; j++)
@@ -49,7 +51,7 @@ void epidemic_set_profile(const epidemic *e, dual latent, dual mean, dual shape,
   peak = (shape.v - 1) * f->scale.v;
   log_peak = (shape.v - 1) * real_log(peak) - peak / f->scale.v;
   f->end = peak + f->scale.v;
-  while ((shape.v - 1) * real_log(f->end) - f->end / f->scale.v > log_peak - 32.24)
+  while ((shape.v - 1) * real_log(f->end) - f->end / f->scale.v > log_peak - LOG_TAIL)
     f->end += f->scale.v;
 }
 
@@ -137,7 +139,8 @@ static void start_infected(epidemic *e, PetscInt i, double tau, const double *dt
   e->x->val[i] = tau;
   if (e->width) dual_row_copy(e->width, e->x->der + (size_t)i * (size_t)e->width, dtau);
   epidemic_infect(e, i, tau, dtau, is_at_start);
-  e->active[e->n_active++] = i;
+  *--e->active = i;
+  e->n_active++;
   if (e->sparse) e->is_infected[i] = 1;
 }
 
@@ -154,6 +157,7 @@ static void start_given(epidemic *e)
 
   if (initial && initial->is_label) initial = NULL;
   e->n_active = e->n_susceptible = 0;
+  e->active = e->susceptible + w->n;
   for (PetscInt i = 0; i < w->n; i++) {
     if (initial && !isnan(initial->number[i])) {
       start_infected(e, i, initial->number[i], zero, initial->number[i] <= 0);
@@ -180,6 +184,7 @@ static PetscErrorCode start_drawn(epidemic *e)
 
   PetscFunctionBegin;
   e->n_fresh = 0;
+  PetscCall(epidemic_reserve_fresh(e, (PetscInt)PetscMin(e->n_initial, w->n)));
   PetscCall(PetscMalloc1(e->n_initial + 1, &drawn));
   for (uint32_t attempt = 0; n < e->n_initial; attempt++) {
     const double u = rng_uniform(e->key, RNG_INITIAL_CASE, 0, attempt, 0);
@@ -203,7 +208,6 @@ static PetscErrorCode start_drawn(epidemic *e)
   }
   e->n_susceptible = kept;
   for (PetscInt a = 0; a < e->n_fresh; a++) start_infected(e, e->fresh[a], 0.0, zero, true);
-  PetscCall(PetscSortInt(e->n_active, e->active));
   PetscCall(PetscFree(drawn));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -253,9 +257,18 @@ PetscErrorCode epidemic_begin(model *m, const dual theta[], int width, rng_key k
   if (!e->x || e->x->width != width) {
     PetscCall(dual_vec_destroy(&e->x));
     PetscCall(dual_vec_destroy(&e->pressure));
+    PetscCall(dual_vec_destroy(&e->borne));
     PetscCall(dual_vec_create(w->n, width, &e->x));
     PetscCall(dual_vec_create(w->n_site + 1, width, &e->pressure));
   }
+  if (m->sparse || m->is_step_clock || !width) {
+    PetscCall(dual_vec_destroy(&e->borne));
+  } else {
+    if (!e->borne) PetscCall(dual_vec_create(w->n_site, width, &e->borne));
+    PetscCall(dual_vec_zero(e->borne));
+  }
+  PetscCall(dual_vec_zero(e->pressure));
+  e->imported = dual_const(0);
   e->key = key;
   e->width = width;
   e->record = record;
@@ -267,6 +280,7 @@ PetscErrorCode epidemic_begin(model *m, const dual theta[], int width, rng_key k
   if (m->sparse) PetscCall(PetscArrayzero(e->is_infected, w->n));
   start_given(e);
   if (e->n_initial) PetscCall(start_drawn(e));
+  PetscCall(PetscSortInt(e->n_active, e->active));
   if (m->sparse) PetscCall(epidemic_begin_sparse(m));
   if (model_is_relaxed(m)) PetscCall(epidemic_begin_relaxed(m));
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -134,8 +134,9 @@ static PetscErrorCode drive_interval(const epidemic *e, const history_drive *d, 
         const int32_t s = e->site[c][(size_t)i * (size_t)e->stride[c]];
 
         if (s < 0 || number[s] == 0) continue;
-        h->exposure[a * w->n_kind + w->site_kind[s]] += number[s] * e->contact[s] * (to - from);
-        if (d->from[i] == to && count) count[w->site_kind[s]] += number[s] * e->contact[s];
+        h->exposure[a * w->n_kind + w->site_kind[s]] += number[s] * epidemic_contact(e, s) *
+                                                        (to - from);
+        if (d->from[i] == to && count) count[w->site_kind[s]] += number[s] * epidemic_contact(e, s);
       }
     }
   PetscFunctionReturn(PETSC_SUCCESS);

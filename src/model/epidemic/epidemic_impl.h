@@ -2,10 +2,12 @@
  * epidemic_impl.h - state of the epidemic model; private to src/model/epidemic/
  *
  * One number and one row of tangents an agent, whatever the number of steps:
- *   susceptible  x = E - L, what is left of its threshold; dx its tangents
- *   infected     x = tau, the time of infection [day];     dx its tangents
- * So 8 (1 + width) bytes an agent and 12 for its place in lists, and 8 (1 + width) + 8 bytes a
- * site.  Equations are numbered in src/model/README.md.
+ *   susceptible  x = E - L, what is left of its threshold
+ *   infected     x = tau, the time of infection [day]; dx its tangents
+ * What a susceptible agent has borne is the sum of what its venues' members have borne, so the
+ * tangents of L are kept once a site (`borne`) and added up when an agent is infected.
+ * Bytes: 8 (1 + width) an agent and 4 for its place in a list; a site 8 (1 + width), and for tangents
+ * 8 (1 + width) more.  Equations are numbered in src/model/README.md.
  */
 #ifndef EPIDEMIC_IMPL_H
 #define EPIDEMIC_IMPL_H
@@ -26,7 +28,7 @@ typedef struct epidemic_profile {
   double log_norm;   /* lgamma(k) + k log(scale) */
   double norm;       /* exp(-log_norm) */
   double d_shape;    /* digamma(k) + log(scale) */
-  double end;        /* f(x) is under 1e-14 of its largest value from here on, and taken as 0 */
+  double end;        /* f(x) is under 1e-6 of its largest value from here on, and taken as 0 */
 } epidemic_profile;
 
 /* Indices of parameters in the model's list. */
@@ -80,11 +82,14 @@ typedef struct epidemic {
   epidemic_history *history; /* owned; NULL until first asked for */
   dual_vec *x;               /* [n] owned; of the width last used */
   dual_vec *pressure;        /* [n_site + 1] owned; per day; the last entry is 0 */
-  double *contact;           /* [n_site] c_v; owned */
-  /* lists of agents, each ascending, [n], owned: never infected; infected and not past their
-   * profile; infected in this step */
+  dual_vec *borne; /* [n_site] tangents of the hazard times dt, of all steps so far; owned;
+                                NULL unless there are tangents on the threshold clock */
+  dual imported;   /* the same of the hazard from outside */
+  PetscInt first_site[WORLD_MAX_KINDS + 1]; /* of each kind */
+  /* lists of agents, each ascending: never infected; infected and not past their profile, behind
+   * them in the same room [n], owned by `susceptible`; infected in this step [max_fresh], owned */
   PetscInt *susceptible, *active, *fresh;
-  PetscInt n_susceptible, n_active, n_fresh;
+  PetscInt n_susceptible, n_active, n_fresh, max_fresh;
   int32_t **site; /* [n_column] site of each agent by membership slot; borrowed */
   int *stride;    /* [n_column] step from agent to agent in it; owned */
   int n_column;
@@ -104,9 +109,11 @@ typedef struct epidemic {
   dual span;                  /* from infection to the end of prevalence, day */
   dual importation, fade;     /* per day; day */
   uint8_t *mark;              /* [n] infected, for checkpoints; owned; NULL until first asked for */
+  int64_t *venue;             /* [n_site] place of its venue among all; the same */
   /* of runs that open perturbed worlds (epidemic_sparse.c) */
   perturb *worlds;                 /* owned; NULL until first used */
   model_sparse *sparse;            /* of the run in force; borrowed; NULL: none are opened */
+  double *contact;                 /* [n_site] c_v; owned */
   uint8_t *is_infected;            /* [n] owned */
   double *fresh_hazard;            /* [n] owned */
   int direction[PERTURB_MAX_FREE]; /* by free parameter: where its tangent is, -1: nowhere */
@@ -159,6 +166,22 @@ static inline void epidemic_susceptible_row(const epidemic *e, int width, PetscI
 
   for (int j = 0; j < width; j++) row[j] = s->v * row[j] + hazard / s->v * s->d[j];
 }
+
+/* epidemic_contact - c_v of the venue of a site */
+static inline double epidemic_contact(const epidemic *e, PetscInt s)
+{
+  const int32_t size = e->w->site_size[s];
+
+  return e->is_density || size < 3 ? 1.0 : 1.0 / (size - 1);
+}
+
+/* A step: pressure to 0; what infectious agents add to their sites; totals of venues to hazards. */
+void epidemic_clear(epidemic *e);
+void epidemic_press(epidemic *e, double time, double dt);
+void epidemic_settle(epidemic *e, double dt);
+
+/* epidemic_reserve_fresh - room for n agents infected in one step */
+PetscErrorCode epidemic_reserve_fresh(epidemic *e, PetscInt n);
 
 /* epidemic_hazards - of n agents, a column of memberships at a time */
 void epidemic_hazards(const epidemic *e, PetscInt n, const PetscInt *who, double base,

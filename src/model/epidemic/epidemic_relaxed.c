@@ -246,16 +246,17 @@ static inline void hazard(int width, const epidemic *e, PetscInt i, dual *lambda
     const int k = e->column_kind[c], apart = e->calendar.is_isolating[k];
     const dual_vec *own = e->relaxed->own[apart];
     const double *restrict all, *restrict mine;
-    double others, factor;
+    double others, contact, factor;
 
     if (s < 0) continue;
     all = e->pressure->der + (size_t)s * (size_t)width;
     mine = own->der + (size_t)i * (size_t)width;
     others = e->pressure->val[s] - own->val[i];
-    factor = e->step_beta[k].v * e->contact[s];
+    contact = epidemic_contact(e, s);
+    factor = e->step_beta[k].v * contact;
     lambda->v += others * factor;
     for (int j = 0; j < width; j++)
-      lambda->d[j] += factor * (all[j] - mine[j]) + others * e->contact[s] * e->step_beta[k].d[j];
+      lambda->d[j] += factor * (all[j] - mine[j]) + others * contact * e->step_beta[k].d[j];
   }
   lambda->v = PetscMax(lambda->v, 0); /* the difference of sums is rounded */
 }

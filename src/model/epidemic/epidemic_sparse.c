@@ -36,7 +36,11 @@ PetscErrorCode epidemic_theta_sparse(model *m, const dual theta[], dual out[], i
     if (e->direction[j] >= 0) out[p].d[e->direction[j]] = 1;
   }
   *width = (int)dual_width(n);
-  if (!e->is_infected) PetscCall(PetscMalloc2(e->w->n, &e->is_infected, e->w->n, &e->fresh_hazard));
+  if (!e->is_infected) {
+    PetscCall(
+      PetscMalloc3(e->w->n, &e->is_infected, e->w->n, &e->fresh_hazard, e->w->n_site, &e->contact));
+    for (PetscInt s = 0; s < e->w->n_site; s++) e->contact[s] = epidemic_contact(e, s);
+  }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -189,7 +193,7 @@ PetscErrorCode epidemic_destroy_sparse(epidemic *e)
 {
   PetscFunctionBegin;
   PetscCall(perturb_destroy(&e->worlds));
-  PetscCall(PetscFree2(e->is_infected, e->fresh_hazard));
+  PetscCall(PetscFree3(e->is_infected, e->fresh_hazard, e->contact));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -243,6 +247,7 @@ PetscErrorCode epidemic_expose_each(model *m, PetscInt step, const dual *outside
   PetscFunctionBegin;
   e->outside = *outside;
   e->n_fresh = 0;
+  PetscCall(epidemic_reserve_fresh(e, e->n_susceptible));
   if (m->sparse) perturb_start_step(e->worlds, step);
   sample_lane(m->sampler, 0);
   for (PetscInt first = 0; first < e->n_susceptible; first += 256) {

@@ -1,193 +1,157 @@
 /*
- * epidemic_step.c - one step: infectious agents press on venues, venues on susceptible agents
- *
- * Equations (1) to (5) of src/model/README.md.  Each kernel has one body, compiled for each width
- * of tangents; width 0 is the plain simulation.
+ * epidemic_step.c - one step: venues press on susceptible agents; equations (1) to (5) of
+ * src/model/README.md
  */
 #include "epidemic_impl.h"
 
 #include <math.h>
 
-/* What agent i adds where it may be isolated: less by the part of the step it stays away. */
-static inline void press_apart(int width, epidemic *e, PetscInt i, double time, double dt,
-                               double value, const double *row)
+/* BLOCK: agents whose hazards are gathered together.  CHUNK: agents for whom there is room in e->fresh
+ * before they are exposed. */
+enum { BLOCK = 256, CHUNK = 1 << 16 };
+
+/* The pressure on an agent from its membership in a column; nothing if it has none. */
+static inline double press_of(const double *val, int32_t none, int32_t s)
 {
-  const double xi = epidemic_isolation_factor(e, i);
-  double slope, part = epidemic_present(e, xi * e->isolation.v, time - e->x->val[i], dt, &slope);
-  double less[DUAL_MAX];
-
-  for (int j = 0; j < width; j++)
-    less[j] = part * row[j] +
-              value * slope *
-                (xi * e->isolation.d[j] + e->x->der[(size_t)i * (size_t)width + (size_t)j]);
-  for (int c = 0; c < e->n_column; c++) {
-    const int32_t s = e->site[c][(size_t)i * (size_t)e->stride[c]];
-    const bool is_apart = e->calendar.is_isolating[e->column_kind[c]];
-    const double *added = is_apart ? less : row;
-
-    if (s < 0) continue;
-    e->pressure->val[s] += is_apart ? part * value : value;
-    for (int j = 0; j < width; j++)
-      e->pressure->der[(size_t)s * (size_t)width + (size_t)j] += added[j];
-  }
+  return val[s + ((none + 1) & (s >> 31))]; /* without a branch: s is -1 for none */
 }
 
-/* Infectiousness of the active agents at `time`, added to the partial sums of their sites in agent
- * order.  Agents whose profile has ended leave the list. */
-static inline void press(int width, epidemic *e, double time, double dt)
-{
-  const epidemic_profile *f = &e->profile;
-  double *restrict val = e->pressure->val, *restrict der = e->pressure->der;
-  PetscInt kept = 0;
-
-  for (PetscInt a = 0; a < e->n_active; a++) {
-    const PetscInt i = e->active[a];
-    const double x = time - e->x->val[i] - f->latent.v;
-    double slope[3], row[DUAL_MAX], value;
-
-    if (x > f->end) continue;
-    e->active[kept++] = i;
-    if (x <= 0) continue;
-    value = epidemic_profile_value(f, x, width ? slope : NULL);
-    if (width) {
-      const double *dtau = e->x->der + (size_t)i * (size_t)width;
-
-      for (int j = 0; j < width; j++) row[j] = -slope[0] * (dtau[j] + f->latent.d[j]);
-      if (f->has_tangents)
-        for (int j = 0; j < width; j++)
-          row[j] += slope[1] * f->scale.d[j] + slope[2] * f->shape.d[j];
-    }
-    if (e->calendar.has_isolation) {
-      press_apart(width, e, i, time, dt, value, row);
-      continue;
-    }
-    for (int c = 0; c < e->n_column; c++) {
-      const int32_t s = e->site[c][(size_t)i * (size_t)e->stride[c]];
-
-      if (s < 0) continue;
-      val[s] += value;
-      for (int j = 0; j < width; j++) der[(size_t)s * (size_t)width + (size_t)j] += row[j];
-    }
-  }
-  e->n_active = kept;
-}
-
-/* Totals of venues become hazards: beta_k c_v times the total, by the product rule. */
-static inline void scale(int width, epidemic *e)
-{
-  double *restrict val = e->pressure->val, *restrict der = e->pressure->der;
-
-  for (PetscInt s = 0; s < e->w->n_site; s++) {
-    const dual *beta = &e->step_beta[e->w->site_kind[s]];
-    const double total = val[s] * e->contact[s], factor = beta->v * e->contact[s];
-    double *restrict row = der + (size_t)s * (size_t)width;
-
-    val[s] *= factor;
-    if (width && total != 0)
-      for (int j = 0; j < width; j++) row[j] = factor * row[j] + total * beta->d[j];
-  }
-}
-
-enum { BLOCK = 256 }; /* agents whose hazards are gathered together */
-
-/* Hazards of n agents: a column of memberships at a time, without branches.  Entry n_site of the
- * pressure is always 0 and stands for no membership. */
+/* Hazards of n agents, two columns of memberships at a time.  Entry n_site of the pressure is always 0
+ * and stands for no membership. */
 static inline void gather(const epidemic *e, PetscInt n, const PetscInt *restrict who, double base,
                           double *restrict lambda)
 {
   const double *restrict val = e->pressure->val;
   const int32_t none = (int32_t)e->w->n_site;
+  int c = 0;
 
   for (PetscInt b = 0; b < n; b++) lambda[b] = base;
-  for (int c = 0; c < e->n_column; c++) {
-    const int32_t *restrict site = e->site[c];
-    const size_t stride = (size_t)e->stride[c];
+  for (; c + 1 < e->n_column; c += 2) {
+    const int32_t *restrict site = e->site[c], *restrict other = e->site[c + 1];
+    const size_t stride = (size_t)e->stride[c], other_stride = (size_t)e->stride[c + 1];
 
     for (PetscInt b = 0; b < n; b++) {
-      const int32_t s = site[(size_t)who[b] * stride];
+      const size_t i = (size_t)who[b];
 
-      lambda[b] += val[s < 0 ? none : s];
+      lambda[b] = lambda[b] + press_of(val, none, site[i * stride]) +
+                  press_of(val, none, other[i * other_stride]);
     }
   }
+  for (; c < e->n_column; c++)
+    for (PetscInt b = 0; b < n; b++)
+      lambda[b] += press_of(val, none, e->site[c][(size_t)who[b] * (size_t)e->stride[c]]);
   if (e->susceptibility.of)
     for (PetscInt b = 0; b < n; b++) lambda[b] *= epidemic_susceptibility_of(e, who[b])->v;
 }
 
-void epidemic_hazards(const epidemic *e, PetscInt n, const PetscInt *who, double base,
-                      double *lambda)
+DUAL_CLONES void epidemic_hazards(const epidemic *e, PetscInt n, const PetscInt *who, double base,
+                                  double *lambda)
 {
   gather(e, n, who, base, lambda);
 }
 
-/* The tangents of agent i's hazard: only venues with pressure have any. */
-static inline void gather_row(int width, const epidemic *e, PetscInt i, double *restrict row)
+/* Agent i is infected `left` days into the step: dtau by equation (5), in which dL at the step's start
+ * is what its venues' members have borne less what this step adds. */
+static inline void infect_row(int width, const epidemic *e, PetscInt i, double lambda, double rest,
+                              const dual *outside)
 {
-  const double *restrict val = e->pressure->val, *restrict der = e->pressure->der;
+  const double *restrict der = e->pressure->der, *restrict borne = e->borne->der;
+  double rate[DUAL_MAX], sum[DUAL_MAX], *restrict row = e->x->der + (size_t)i * (size_t)width;
 
+  for (int j = 0; j < width; j++) {
+    rate[j] = outside->d[j];
+    sum[j] = e->imported.d[j];
+  }
   for (int c = 0; c < e->n_column; c++) {
     const int32_t s = e->site[c][(size_t)i * (size_t)e->stride[c]];
 
-    if (s < 0 || val[s] == 0) continue;
-    for (int j = 0; j < width; j++) row[j] += der[(size_t)s * (size_t)width + (size_t)j];
+    if (s < 0) continue;
+    dual_row_axpy(width, rate, 1, der + (size_t)s * (size_t)width);
+    dual_row_axpy(width, sum, 1, borne + (size_t)s * (size_t)width);
   }
+  if (e->susceptibility.of) {
+    const double threshold = rng_exponential(e->key, RNG_THRESHOLD, e->w->gid[i], 0, 0);
+
+    epidemic_susceptible_row(e, width, i, lambda, rate);
+    epidemic_susceptible_row(e, width, i, threshold + rest * lambda, sum);
+  }
+  for (int j = 0; j < width; j++) row[j] = (rest * rate[j] - sum[j]) / lambda;
 }
 
-/* Susceptible agents use up their thresholds; those that reach them are infected at the real time
- * tau = t + (E - L)/lambda, and move from the list of the susceptible to e->fresh. */
-static inline void expose(int width, epidemic *e, double time, double dt, const dual *outside)
+/* Susceptible agents [first, last) of the list use up their thresholds; those that reach them are
+ * infected at the real time tau = t + (E - L)/lambda, and move from the list to e->fresh. */
+static inline void expose(int width, epidemic *e, PetscInt first, PetscInt last, double time,
+                          double dt, const dual *outside, PetscInt *kept)
 {
-  double *restrict x = e->x->val, *restrict dx = e->x->der, lambda[BLOCK];
-  PetscInt kept = 0;
+  double *restrict x = e->x->val, lambda[BLOCK];
 
-  e->n_fresh = 0;
-  for (PetscInt first = 0; first < e->n_susceptible; first += BLOCK) {
-    const PetscInt n = PetscMin(BLOCK, e->n_susceptible - first);
+  for (; first < last; first += BLOCK) {
+    const PetscInt n = PetscMin(BLOCK, last - first);
     const PetscInt *who = e->susceptible + first;
 
     gather(e, n, who, outside->v, lambda);
     for (PetscInt b = 0; b < n; b++) {
       const PetscInt i = who[b];
       const double used = lambda[b] * dt;
-      double drow[DUAL_MAX], *restrict row = dx + (size_t)i * (size_t)width;
 
-      if (width) {
-        for (int j = 0; j < width; j++) drow[j] = outside->d[j];
-        if (e->susceptibility.of || lambda[b] != outside->v) gather_row(width, e, i, drow);
-        if (e->susceptibility.of) epidemic_susceptible_row(e, width, i, lambda[b], drow);
-      }
       if (x[i] > used) {
         x[i] -= used;
-        for (int j = 0; j < width; j++) row[j] -= drow[j] * dt;
-        e->susceptible[kept++] = i;
+        e->susceptible[(*kept)++] = i;
       } else {
         const double left = x[i] / lambda[b];
 
-        for (int j = 0; j < width; j++) row[j] = (row[j] - left * drow[j]) / lambda[b];
+        if (width) infect_row(width, e, i, lambda[b], dt - left, outside);
         x[i] = time + left;
         e->fresh[e->n_fresh++] = i;
       }
     }
   }
-  e->n_susceptible = kept;
 }
 
-/* Both lists ascend; merge from the back, in place. */
+DUAL_CLONES static void expose_chunk(epidemic *e, PetscInt first, PetscInt last, double time,
+                                     double dt, const dual *outside, PetscInt *kept)
+{
+  DUAL_FIX_WIDTH(e->width, expose, e, first, last, time, dt, outside, kept);
+}
+
+PetscErrorCode epidemic_reserve_fresh(epidemic *e, PetscInt n)
+{
+  PetscFunctionBegin;
+  if (n <= e->max_fresh) PetscFunctionReturn(PETSC_SUCCESS);
+  e->max_fresh = n;
+  PetscCall(PetscRealloc((size_t)n * sizeof *e->fresh, &e->fresh));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode expose_all(const model *m, epidemic *e, double time, const dual *outside)
+{
+  PetscInt kept = 0;
+
+  PetscFunctionBegin;
+  for (int j = 0; j < e->width; j++) e->imported.d[j] += m->dt * outside->d[j];
+  e->n_fresh = 0;
+  for (PetscInt first = 0; first < e->n_susceptible; first += CHUNK) {
+    const PetscInt last = PetscMin(first + CHUNK, e->n_susceptible);
+
+    PetscCall(epidemic_reserve_fresh(e, e->n_fresh + CHUNK));
+    expose_chunk(e, first, last, time, m->dt, outside, &kept);
+  }
+  e->n_susceptible = kept;
+  for (PetscInt b = 0; e->width && b < e->n_fresh; b++)
+    model_cut(m, e->width, e->x->der + (size_t)e->fresh[b] * (size_t)e->width);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Both lists ascend; merge in place, into the room that the fresh have left among the susceptible. */
 static void merge_fresh(epidemic *e)
 {
-  PetscInt a = e->n_active, b = e->n_fresh, to = a + b;
+  const PetscInt *from = e->active, *fresh = e->fresh;
+  const PetscInt *const from_end = from + e->n_active, *const fresh_end = fresh + e->n_fresh;
+  PetscInt *to = e->active - e->n_fresh;
 
-  e->n_active = to;
-  while (b > 0)
-    e->active[--to] = a > 0 && e->active[a - 1] > e->fresh[b - 1] ? e->active[--a] : e->fresh[--b];
-}
-
-/* -tangent_limit, on what the agents carry that this step has changed. */
-static void cut_tangents(const model *m, epidemic *e)
-{
-  for (PetscInt a = 0; a < e->n_susceptible; a++)
-    model_cut(m, e->width, e->x->der + (size_t)e->susceptible[a] * (size_t)e->width);
-  for (PetscInt a = 0; a < e->n_fresh; a++)
-    model_cut(m, e->width, e->x->der + (size_t)e->fresh[a] * (size_t)e->width);
+  e->active = to;
+  e->n_active += e->n_fresh;
+  while (fresh < fresh_end) *to++ = from < from_end && *from < *fresh ? *from++ : *fresh++;
 }
 
 /* Rates of the kinds in the step that begins at `time`. */
@@ -221,15 +185,13 @@ PetscErrorCode epidemic_step(model *m, PetscInt step)
     PetscCall(epidemic_step_relaxed(m, step, &outside));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
-  PetscCall(dual_vec_zero(e->pressure));
-  DUAL_FIX_WIDTH(e->width, press, e, time, m->dt);
+  epidemic_press(e, time, m->dt);
   PetscCall(world_exchange(e->w, e->width, e->pressure->val, e->pressure->der));
-  DUAL_FIX_WIDTH(e->width, scale, e);
+  epidemic_settle(e, m->dt);
   if (m->sparse || m->is_step_clock)
     PetscCall(epidemic_expose_each(m, step, &outside));
   else
-    DUAL_FIX_WIDTH(e->width, expose, e, time, m->dt, &outside);
-  if (e->width && !isinf(m->tangent_limit)) cut_tangents(m, e);
+    PetscCall(expose_all(m, e, time, &outside));
   for (PetscInt b = 0; b < e->n_fresh; b++) {
     const PetscInt i = e->fresh[b];
 
@@ -238,5 +200,6 @@ PetscErrorCode epidemic_step(model *m, PetscInt step)
   }
   if (m->sparse) PetscCall(epidemic_advance_sparse(m, step));
   merge_fresh(e);
+  epidemic_clear(e);
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -1,0 +1,217 @@
+/*
+ * epidemic_press.c - infectious agents press on venues: equations (1) and (2) of the README
+ *
+ * Agents are taken in blocks, so that their profile is evaluated many at a time; sites are added to
+ * in agent order.  One body for each width of tangents (DUAL_FIX_WIDTH) and machine (DUAL_CLONES).
+ */
+#include "epidemic_impl.h"
+
+#include <math.h>
+
+enum { BLOCK = 256, AHEAD = 4 /* agents whose rows are fetched in advance */ };
+
+/* Infectious agents, with the time since their latent period ended, f and its derivatives there. */
+typedef struct infectious {
+  PetscInt n;
+  PetscInt who[BLOCK];
+  double x[BLOCK], value[BLOCK], slope[3][BLOCK];
+} infectious;
+
+/* The next block of the active list from *a on; agents whose profile has ended leave the list. */
+static inline void collect(epidemic *e, double time, PetscInt *a, PetscInt *kept, infectious *b)
+{
+  const double *restrict tau = e->x->val;
+
+  for (b->n = 0; *a < e->n_active && b->n < BLOCK; (*a)++) {
+    const PetscInt i = e->active[*a];
+    const double x = time - tau[i] - e->profile.latent.v;
+
+    if (x > e->profile.end) continue;
+    e->active[(*kept)++] = i;
+    b->who[b->n] = i;
+    b->x[b->n] = x;
+    b->n += x > 0;
+  }
+}
+
+/* epidemic_profile_value() of a block. */
+static inline void evaluate(int width, const epidemic_profile *f, infectious *b)
+{
+  const double k = f->shape.v, scale = f->scale.v;
+  double *restrict value = b->value;
+  const double *restrict x = b->x;
+
+  if (f->is_erlang) {
+    for (PetscInt a = 0; a < b->n; a++) value[a] = f->norm * real_exp(-x[a] / scale);
+    for (int power = 1; power < (int)k; power++)
+      for (PetscInt a = 0; a < b->n; a++) value[a] *= x[a];
+  } else {
+    for (PetscInt a = 0; a < b->n; a++)
+      value[a] = real_exp((k - 1) * real_log(x[a]) - x[a] / scale - f->log_norm);
+  }
+  if (!width) return;
+  for (PetscInt a = 0; a < b->n; a++) b->slope[0][a] = value[a] * ((k - 1) / x[a] - 1 / scale);
+  if (!f->has_tangents) return;
+  for (PetscInt a = 0; a < b->n; a++) b->slope[1][a] = value[a] * (x[a] / scale - k) / scale;
+  for (PetscInt a = 0; a < b->n; a++)
+    b->slope[2][a] = f->is_erlang ? 0 : value[a] * (real_log(x[a]) - f->d_shape);
+}
+
+/* The tangents of agent a of the block. */
+static inline void find_row(int width, const epidemic *e, const infectious *b, PetscInt a,
+                            double *restrict row)
+{
+  const epidemic_profile *f = &e->profile;
+  const double *restrict dtau = e->x->der + (size_t)b->who[a] * (size_t)width;
+
+  for (int j = 0; j < width; j++) row[j] = -b->slope[0][a] * (dtau[j] + f->latent.d[j]);
+  if (f->has_tangents)
+    for (int j = 0; j < width; j++)
+      row[j] += b->slope[1][a] * f->scale.d[j] + b->slope[2][a] * f->shape.d[j];
+}
+
+/* What agent i adds where it may be isolated: less by the part of the step it stays away. */
+static inline void press_apart(int width, epidemic *e, PetscInt i, double time, double dt,
+                               double value, const double *row)
+{
+  const double xi = epidemic_isolation_factor(e, i);
+  double slope, part = epidemic_present(e, xi * e->isolation.v, time - e->x->val[i], dt, &slope);
+  double less[DUAL_MAX];
+
+  for (int j = 0; j < width; j++)
+    less[j] = part * row[j] +
+              value * slope *
+                (xi * e->isolation.d[j] + e->x->der[(size_t)i * (size_t)width + (size_t)j]);
+  for (int c = 0; c < e->n_column; c++) {
+    const int32_t s = e->site[c][(size_t)i * (size_t)e->stride[c]];
+    const bool is_apart = e->calendar.is_isolating[e->column_kind[c]];
+    const double *added = is_apart ? less : row;
+
+    if (s < 0) continue;
+    e->pressure->val[s] += is_apart ? part * value : value;
+    for (int j = 0; j < width; j++)
+      e->pressure->der[(size_t)s * (size_t)width + (size_t)j] += added[j];
+  }
+}
+
+/* Values of a block to its sites, kind by kind.  Agents without a membership add to entry n_site. */
+static inline void scatter(epidemic *e, const infectious *b)
+{
+  const int32_t none = (int32_t)e->w->n_site;
+  double *restrict val = e->pressure->val;
+
+  for (int c = 0; c < e->n_column; c += e->stride[c]) {
+    const int32_t *restrict site = e->site[c];
+    const int n_slot = e->stride[c];
+
+    for (PetscInt a = 0; a < b->n; a++)
+      for (int slot = 0; slot < n_slot; slot++) {
+        const int32_t s = site[(size_t)b->who[a] * (size_t)n_slot + (size_t)slot];
+
+        val[s < 0 ? none : s] += b->value[a];
+      }
+  }
+}
+
+static inline void fetch_rows(int width, const epidemic *e, PetscInt i)
+{
+  for (int c = 0; c < e->n_column; c++) {
+    const int32_t s = e->site[c][(size_t)i * (size_t)e->stride[c]];
+
+    if (s >= 0) __builtin_prefetch(e->pressure->der + (size_t)s * (size_t)width, 1);
+  }
+}
+
+static inline void scatter_rows(int width, epidemic *e, const infectious *b)
+{
+  double *restrict der = e->pressure->der;
+
+  for (PetscInt a = 0; a < b->n; a++) {
+    double row[DUAL_MAX];
+
+    if (a + AHEAD < b->n) fetch_rows(width, e, b->who[a + AHEAD]);
+    find_row(width, e, b, a, row);
+    for (int c = 0; c < e->n_column; c++) {
+      const int32_t s = e->site[c][(size_t)b->who[a] * (size_t)e->stride[c]];
+
+      if (s >= 0) dual_row_axpy(width, der + (size_t)s * (size_t)width, 1, row);
+    }
+  }
+}
+
+static inline void press(int width, epidemic *e, double time, double dt)
+{
+  infectious b;
+  PetscInt kept = 0;
+
+  for (PetscInt a = 0; a < e->n_active;) {
+    collect(e, time, &a, &kept, &b);
+    evaluate(width, &e->profile, &b);
+    if (e->calendar.has_isolation) {
+      for (PetscInt l = 0; l < b.n; l++) {
+        double row[DUAL_MAX];
+
+        if (width) find_row(width, e, &b, l, row);
+        press_apart(width, e, b.who[l], time, dt, b.value[l], row);
+      }
+      continue;
+    }
+    scatter(e, &b);
+    if (width) scatter_rows(width, e, &b);
+  }
+  e->n_active = kept;
+  e->pressure->val[e->w->n_site] = 0;
+}
+
+/* Totals of venues become hazards: beta_k c_v times the total, by the product rule; and these, times
+ * dt, are added to what the venues' members have borne so far. */
+static inline void settle(int width, epidemic *e, double dt)
+{
+  double *restrict val = e->pressure->val, *restrict der = e->pressure->der;
+
+  for (int k = 0; k < e->w->n_kind; k++) {
+    const dual *beta = &e->step_beta[k];
+
+    for (PetscInt s = e->first_site[k]; s < e->first_site[k + 1]; s++) {
+      const double contact = epidemic_contact(e, s), factor = beta->v * contact;
+      double *restrict row = der + (size_t)s * (size_t)width;
+
+      if (width && val[s] != 0) {
+        const double total = val[s] * contact;
+
+        for (int j = 0; j < width; j++) row[j] = factor * row[j] + total * beta->d[j];
+        if (e->borne) dual_row_axpy(width, e->borne->der + (size_t)s * (size_t)width, dt, row);
+      }
+      val[s] *= factor;
+    }
+  }
+}
+
+/* Rows of sites without pressure are 0 already, unless beta was. */
+static inline void clear(int width, epidemic *e)
+{
+  double *restrict val = e->pressure->val, *restrict der = e->pressure->der;
+
+  for (int k = 0; width && k < e->w->n_kind; k++) {
+    const bool is_any = e->step_beta[k].v == 0;
+
+    for (PetscInt s = e->first_site[k]; s < e->first_site[k + 1]; s++)
+      if (is_any || val[s] != 0) dual_row_zero(width, der + (size_t)s * (size_t)width);
+  }
+  for (PetscInt s = 0; s < e->w->n_site; s++) val[s] = 0;
+}
+
+DUAL_CLONES void epidemic_press(epidemic *e, double time, double dt)
+{
+  DUAL_FIX_WIDTH(e->width, press, e, time, dt);
+}
+
+DUAL_CLONES void epidemic_settle(epidemic *e, double dt)
+{
+  DUAL_FIX_WIDTH(e->width, settle, e, dt);
+}
+
+DUAL_CLONES void epidemic_clear(epidemic *e)
+{
+  DUAL_FIX_WIDTH(e->width, clear, e);
+}

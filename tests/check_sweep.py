@@ -14,6 +14,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 import types
 import warnings
 import zipfile
@@ -166,7 +167,35 @@ for ranks in (1, 3):
     say(not done.returncode and filecmp.cmp(f"{TMP}/merged.h5", f"{TMP}/sir_graph.1.h5", shallow=False),
         f"parts of an array merge to the bytes of one run, on {ranks} ranks", done.stderr)
 
+# ---- cut short, and gone on with on other ranks and groups
+
+def go_on(name, options_then, ranks):
+    path = f"{TMP}/cut.h5"
+    done = gradus("sweep", case, *options, "-output", path, "-progress", "none", *options_then, ranks=ranks)
+    say(not done.returncode and filecmp.cmp(path, f"{TMP}/sir_graph.1.h5", shallow=False)
+        and not os.path.exists(path + ".checkpoint"), f"{name}: the same bytes", done.stderr)
+    os.remove(path) if os.path.exists(path) else None
+
+
+for polls, ranks, then_ranks, then in ((0, 1, 2, []), (40, 2, 1, []), (200, 1, 3, ["-ranks_per_world", "1"]),
+                                       (300, 4, 2, ["-ranks_per_world", "2"])):
+    done = gradus("sweep", case, *options, "-output", f"{TMP}/cut.h5", "-progress", "none", "-test_stop", str(polls), ranks=ranks)
+    say(done.returncode == 85, f"stopped after {polls} polls, {ranks} ranks", done.stderr)
+    go_on(f"stopped after {polls} polls, gone on with on {then_ranks} ranks", then, then_ranks)
+run = subprocess.Popen([GRADUS, "sweep", case, *options, "-output", f"{TMP}/cut.h5", "-progress", "none"], stdout=subprocess.DEVNULL)
+while run.poll() is None and not os.path.exists(f"{TMP}/cut.h5.checkpoint"):
+    time.sleep(0.001)
+run.kill()
+run.wait()
+if os.path.exists(f"{TMP}/cut.h5"):  # it was faster
+    os.remove(f"{TMP}/cut.h5")
+go_on("killed once a point was safe, gone on with on 2 ranks", ["-ranks_per_world", "1"], 2)
+gradus("sweep", case, *options, "-output", f"{TMP}/cut.h5", "-progress", "none", "-sweep_part", "1/3", "-test_stop", "250")
+done = gradus("sweep", case, *options, "-output", f"{TMP}/cut.h5", "-progress", "none", "-sweep_part", "2/3")
+say(done.returncode == 2 and "is of part 1/3" in done.stderr, "another part does not go on with it", done.stderr)
+
 # ---- SALib
+
 
 def find_salib():
     """SALib on this machine, or its wheel from PyPI; pandas, which it wants for tables only, may be a stub."""

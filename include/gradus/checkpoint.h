@@ -70,6 +70,10 @@ PetscErrorCode checkpoint_watch(checkpoint *c);
  * leaves what is there; it writes only if there is nothing to lose.  Not collective. */
 PetscErrorCode checkpoint_ready(checkpoint *c);
 
+/* checkpoint_hurry - write, too, as soon as that has cost less than this share of the time since the
+ * last write: for work whose results come one by one and shall be safe soon.  Not collective. */
+PetscErrorCode checkpoint_hurry(checkpoint *c, double share);
+
 /* checkpoint_keep - a part of the state
  *
  * In      save     writes the part under "/<name>"; Collective, on all ranks

@@ -18,9 +18,14 @@ typedef struct sweep_run {
   int64_t n_replicate, block; /* block: replicates that are estimated together */
   trajectory *y, *y_plain;    /* [block] with and without tangents */
   int64_t *todo, n_todo;      /* points of this part; owned */
-  int64_t first;              /* in todo, of the round under way */
+  int64_t first;              /* in todo, of the batch under way: those before have ended */
   int64_t size;               /* of a row */
 } sweep_run;
+
+/* Doubles of the rows of a batch, about; points of a batch; replicates whose runs are kept while their
+ * point is under way; the share of the time that keeping finished points may cost. */
+enum { BATCH_SIZE = 1 << 20, BATCH_POINTS = 1024, KEPT_REPLICATES = 64 };
+static const double write_share = 0.05;
 
 /* ---- one point ---- */
 
@@ -66,11 +71,9 @@ static PetscErrorCode tell_point(const sweep_run *w, int64_t k, PetscErrorCode c
   SETERRQ(s->groups->group, code, "point %" PRId64 " (%s): %s", k, point, message);
 }
 
-static PetscErrorCode run_point(void *context, int64_t task, double row[])
+static PetscErrorCode run_replicates(sweep_run *w, int64_t k, double row[])
 {
-  sweep_run *w = context;
   session *s = w->s;
-  const int64_t k = w->todo[w->first + task];
   const bool has_jacobian = w->x.table.has_jacobian && sweep_has_jacobian(&w->plan->is, k);
   const estimate *e = has_jacobian ? &s->e : &w->plain;
   trajectory *y = has_jacobian ? w->y : w->y_plain;
@@ -78,7 +81,6 @@ static PetscErrorCode run_point(void *context, int64_t task, double row[])
   PetscErrorCode code = PETSC_SUCCESS;
 
   PetscFunctionBegin;
-  PetscCall(PetscArrayzero(row, w->size));
   for (int p = 0; p < s->m->n_parameter; p++) theta[p] = s->m->parameter[p].value;
   for (int j = 0; j < s->e.n_free; j++)
     theta[s->e.free[j]] = w->x.design->theta[k * s->e.n_free + j];
@@ -90,39 +92,132 @@ static PetscErrorCode run_point(void *context, int64_t task, double row[])
     code = estimate_runs(e, s->s, theta, key, n, y);
     for (int b = 0; b < n && !code; b++) add_replicate(w, &y[b], r + b + 1, row);
   }
-  if (code) PetscCall(tell_point(w, k, code));
+  if (code && base_exit_code(code) == BASE_EXIT_NUMERIC) PetscCall(tell_point(w, k, code));
+  PetscCall(code);
   finish_row(w, has_jacobian, row);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode run_point(void *context, int64_t task, double row[])
+{
+  sweep_run *w = context;
+  session *s = w->s;
+  const bool is_kept = w->n_replicate <= KEPT_REPLICATES;
+
+  PetscFunctionBegin;
+  PetscCall(PetscArrayzero(row, w->size));
+  if (is_kept) PetscCall(simulate_begin_task(s->s));
+  PetscCall(run_replicates(w, w->todo[w->first + task], row));
+  if (is_kept) PetscCall(simulate_end_task(s->s));
+  PetscCall(progress_update(s->p, PetscMin(w->first + task + s->groups->n_group, w->n_todo),
+                            s->s->agent_steps * s->groups->n_group));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* ---- checkpoints: /points/row, of the batches that have ended; those of the batch under way are kept
+ * by ensemble_map() ---- */
+
+static PetscErrorCode save(void *context, h5_file *f)
+{
+  const sweep_run *w = context;
+  const h5_field field = {.name = "/points/row",
+                          .type = H5_REAL,
+                          .rank = 2,
+                          .dims = {w->first, w->size},
+                          .units = "1",
+                          .description = "rows of the points of this part that have ended"};
+  double *rows = NULL;
+
+  PetscFunctionBegin;
+  if (w->x.table.row) PetscCall(PetscMalloc1(w->first * w->size + 1, &rows));
+  for (int64_t i = 0; i < w->first && rows; i++)
+    PetscCall(PetscArraycpy(rows + i * w->size, w->x.table.row + w->todo[i] * w->size, w->size));
+  if (w->first) PetscCall(h5_put_all(f, &field, rows));
+  PetscCall(PetscFree(rows));
+  PetscCall(h5_attribute_put_int(f, "/points", "part", w->x.part));
+  PetscCall(h5_attribute_put_int(f, "/points", "n_part", w->x.n_part));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The rows on rank 0. */
+static PetscErrorCode load_rows(sweep_run *w, h5_file *f)
+{
+  int64_t dims[H5_MAX_RANK], start[2] = {0}, count[2] = {0};
+  double *rows = NULL;
+
+  PetscFunctionBegin;
+  PetscCall(h5_expect(f, "/points/row", H5_REAL, 2, NULL));
+  PetscCall(h5_shape(f, "/points/row", NULL, NULL, NULL, dims));
+  if (dims[0] > w->n_todo || dims[1] != w->size)
+    base_fail(w->s->comm, BASE_EXIT_INPUT, "%s: /points/row: is not of this sweep",
+              checkpoint_path(w->s->checkpoint));
+  if (w->x.table.row) {
+    PetscCall(PetscMalloc1(dims[0] * w->size, &rows));
+    count[0] = dims[0], count[1] = dims[1];
+  }
+  PetscCall(h5_get(f, "/points/row", start, count, rows));
+  for (int64_t i = 0; i < count[0]; i++)
+    PetscCall(PetscArraycpy(w->x.table.row + w->todo[i] * w->size, rows + i * w->size, w->size));
+  PetscCall(PetscFree(rows));
+  w->first = dims[0];
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode load(void *context, h5_file *f)
+{
+  sweep_run *w = context;
+  int64_t part, n_part;
+  bool has_rows;
+
+  PetscFunctionBegin;
+  PetscCall(h5_attribute_get_int(f, "/points", "part", &part));
+  PetscCall(h5_attribute_get_int(f, "/points", "n_part", &n_part));
+  if (part != w->x.part || n_part != w->x.n_part)
+    base_fail(w->s->comm, BASE_EXIT_OPTION,
+              "%s: is of part %" PRId64 "/%" PRId64 " of the sweep (another -output for each part)",
+              checkpoint_path(w->s->checkpoint), part, n_part);
+  PetscCall(h5_has(f, "/points/row", &has_rows));
+  if (has_rows) PetscCall(load_rows(w, f));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* ---- all points ---- */
 
-/* A finished point: rank 0 keeps its row. */
-static PetscErrorCode keep_point(sweep_run *w, int64_t k, const double row[])
+static PetscErrorCode run_batches(sweep_run *w)
 {
+  session *s = w->s;
+  const int64_t most = PetscMin(PetscMax(BATCH_SIZE / w->size, 1), BATCH_POINTS);
+  double *rows;
+  PetscErrorCode code = PETSC_SUCCESS;
+
   PetscFunctionBegin;
-  if (w->x.table.row) PetscCall(PetscArraycpy(w->x.table.row + k * w->size, row, w->size));
+  PetscCall(PetscMalloc1(most * w->size, &rows));
+  while (w->first < w->n_todo && !code) {
+    const int64_t n = PetscMin(most, w->n_todo - w->first);
+
+    code = ensemble_map(s->groups, n, (PetscInt)w->size, run_point, w, rows);
+    for (int64_t i = 0; i < n && !code && w->x.table.row; i++)
+      PetscCall(PetscArraycpy(w->x.table.row + w->todo[w->first + i] * w->size, rows + i * w->size,
+                              w->size));
+    if (!code) w->first += n;
+  }
+  PetscCall(PetscFree(rows));
+  PetscCall(code);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 static PetscErrorCode run_points(sweep_run *w)
 {
   session *s = w->s;
-  const int n_group = s->groups->n_group;
-  double *rows;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1(n_group * w->size, &rows));
   PetscCall(progress_phase(s->p, "sweep", "point", w->n_todo));
-  for (w->first = 0; w->first < w->n_todo; w->first += n_group) {
-    const int64_t n = PetscMin(n_group, w->n_todo - w->first);
-
-    PetscCall(ensemble_map(s->groups, n, (PetscInt)w->size, run_point, w, rows));
-    for (int64_t i = 0; i < n; i++)
-      PetscCall(keep_point(w, w->todo[w->first + i], rows + i * w->size));
-    PetscCall(progress_update(s->p, w->first + n, s->s->agent_steps * n_group));
-  }
-  PetscCall(PetscFree(rows));
+  PetscCall(checkpoint_keep(s->checkpoint, "points", save, load, w));
+  if (!options_is_set(s->o, "checkpoint_every"))
+    PetscCall(checkpoint_hurry(s->checkpoint, write_share));
+  PetscCall(checkpoint_ready(s->checkpoint));
+  PetscCall(run_batches(w));
+  PetscCall(checkpoint_drop(s->checkpoint, "points"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

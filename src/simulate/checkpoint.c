@@ -187,6 +187,13 @@ PetscErrorCode checkpoint_ready(checkpoint *c)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+PetscErrorCode checkpoint_hurry(checkpoint *c, double share)
+{
+  PetscFunctionBegin;
+  if (c) c->share = share;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 PetscErrorCode checkpoint_destroy(checkpoint **c)
 {
   PetscFunctionBegin;

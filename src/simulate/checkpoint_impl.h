@@ -50,6 +50,7 @@ struct checkpoint {
   /* when */
   double every;               /* seconds; INFINITY: by steps */
   int64_t every_steps, steps; /* 0: by time; since the last write */
+  double share;               /* of the time that writes may cost; 0: by `every` alone */
   double walltime, start, written, polled, step_seconds, write_seconds;
   int64_t test_stop; /* polls until a stop, for tests; -1: none */
   checkpoint_stop_file stop;

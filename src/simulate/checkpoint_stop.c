@@ -72,6 +72,7 @@ static checkpoint_wish by_time(checkpoint *c, double now)
   if (now - c->start + reserve >= c->walltime) return CHECKPOINT_WALLTIME;
   if (c->every_steps ? c->steps >= c->every_steps : now - c->written >= c->every)
     return CHECKPOINT_DUE;
+  if (c->share > 0 && (now - c->written) * c->share >= c->write_seconds) return CHECKPOINT_DUE;
   return CHECKPOINT_GO_ON;
 }
 

@@ -169,30 +169,38 @@ for ranks in (1, 3):
 
 # ---- cut short, and gone on with on other ranks and groups
 
-def go_on(name, options_then, ranks):
+def go_on(name, which, ranks, then=()):
     path = f"{TMP}/cut.h5"
-    done = gradus("sweep", case, *options, "-output", path, "-progress", "none", *options_then, ranks=ranks)
-    say(not done.returncode and filecmp.cmp(path, f"{TMP}/sir_graph.1.h5", shallow=False)
+    done = gradus("sweep", CASES[which][0], *CASES[which][1], "-output", path, "-progress", "none", *then, ranks=ranks)
+    say(not done.returncode and filecmp.cmp(path, f"{TMP}/{which}.1.h5", shallow=False)
         and not os.path.exists(path + ".checkpoint"), f"{name}: the same bytes", done.stderr)
-    os.remove(path) if os.path.exists(path) else None
+    if os.path.exists(path):
+        os.remove(path)
 
 
-for polls, ranks, then_ranks, then in ((0, 1, 2, []), (40, 2, 1, []), (200, 1, 3, ["-ranks_per_world", "1"]),
-                                       (300, 4, 2, ["-ranks_per_world", "2"])):
-    done = gradus("sweep", case, *options, "-output", f"{TMP}/cut.h5", "-progress", "none", "-test_stop", str(polls), ranks=ranks)
-    say(done.returncode == 85, f"stopped after {polls} polls, {ranks} ranks", done.stderr)
-    go_on(f"stopped after {polls} polls, gone on with on {then_ranks} ranks", then, then_ranks)
-run = subprocess.Popen([GRADUS, "sweep", case, *options, "-output", f"{TMP}/cut.h5", "-progress", "none"], stdout=subprocess.DEVNULL)
+for which, polls, ranks, then_ranks, then in (("sir_graph", 40, 2, 1, "0"), ("hagelloch", 0, 1, 2, "1"),
+                                              ("hagelloch", 700, 1, 3, "1"), ("hagelloch", 1300, 2, 1, "0"),
+                                              ("hagelloch", 400, 4, 2, "2")):
+    done = gradus("sweep", CASES[which][0], *CASES[which][1], "-output", f"{TMP}/cut.h5", "-progress", "none", "-ranks_per_world",
+                  "0", "-test_stop", str(polls), ranks=ranks)
+    say(done.returncode == 85, f"{which} stopped after {polls} polls, {ranks} ranks", done.stderr)
+    with h5py.File(f"{TMP}/cut.h5.checkpoint") as f:
+        say(polls < 400 or "tasks/result" in f or "points/row" in f, "with points that had ended")
+    go_on(f"{which} stopped after {polls} polls, gone on with on {then_ranks} ranks", which, then_ranks, ["-ranks_per_world", then])
+run = subprocess.Popen([GRADUS, "sweep", CASES["hagelloch"][0], *CASES["hagelloch"][1], "-output", f"{TMP}/cut.h5", "-progress",
+                        "none"], stdout=subprocess.DEVNULL)
 while run.poll() is None and not os.path.exists(f"{TMP}/cut.h5.checkpoint"):
     time.sleep(0.001)
 run.kill()
 run.wait()
 if os.path.exists(f"{TMP}/cut.h5"):  # it was faster
     os.remove(f"{TMP}/cut.h5")
-go_on("killed once a point was safe, gone on with on 2 ranks", ["-ranks_per_world", "1"], 2)
-gradus("sweep", case, *options, "-output", f"{TMP}/cut.h5", "-progress", "none", "-sweep_part", "1/3", "-test_stop", "250")
+go_on("killed once a point was safe, gone on with on 2 ranks", "hagelloch", 2)
+case, options = CASES["hagelloch"]
+gradus("sweep", case, *options, "-output", f"{TMP}/cut.h5", "-progress", "none", "-sweep_part", "1/3", "-test_stop", "500")
 done = gradus("sweep", case, *options, "-output", f"{TMP}/cut.h5", "-progress", "none", "-sweep_part", "2/3")
 say(done.returncode == 2 and "is of part 1/3" in done.stderr, "another part does not go on with it", done.stderr)
+case, options = CASES["sir_graph"]
 
 # ---- SALib
 

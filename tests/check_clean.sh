@@ -29,7 +29,12 @@ sensitivity inputs/tiny/run.yaml -replicates 1 -estimator fd -output $tmp/f.h5 $
 calibrate inputs/tiny/run.yaml $few -output $tmp/p.h5 $q $dump
 calibrate inputs/hagelloch/history.yaml -output $tmp/h.h5 $q $dump
 predict inputs/tiny/run.yaml -posterior $tmp/p.h5 -samples 5 -output $tmp/d.h5 $q $dump
+sweep inputs/tiny/run.yaml -points 4 -days 10 -free beta_school,beta_household -resamples 5 -output $tmp/g.h5 $q $dump
+sweep inputs/sweep/g.yaml -design morris -points 3 -sweep_part 1/2 -output $tmp/g1.h5 $q $dump
+sweep inputs/sweep/g.yaml -design morris -points 3 -sweep_part 2/2 -output $tmp/g2.h5 $q $dump
+sweep -merge $tmp/g1.h5,$tmp/g2.h5 -output $tmp/g.h5 $q $dump
 check inputs/tiny/run.yaml $dump
+check inputs/sweep/g.yaml $dump
 info $tmp/p.h5 $dump
 EOF
 }

@@ -97,7 +97,7 @@ static void add_inputs(model *m, const char letter[], int n, double lower, const
                        const char description[])
 {
   for (int i = 0; i < n; i++) {
-    char name[8];
+    char name[16];
 
     snprintf(name, sizeof name, "%s%d", letter, i + 1);
     model_add_parameter(m, name, "1", value[i], lower, INFINITY, description);

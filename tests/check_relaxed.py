@@ -88,17 +88,17 @@ def uniform(seed, replicate, purpose, agent, step):
 ONSET, INFECTION, ISOLATION = 1, 10, 13  # purposes
 
 KINDS = ("club", "house", "school")
-PEOPLE = [  # area, house, school, club, infected_at, onset
+PEOPLE = [  # area, house, school, club, infected_at, onset; band: every third is old
     (0, 0, 0, 0, "0", ""), (0, 0, 0, "", "", ""), (0, 0, "", 0, "", ""), (0, 1, 0, 1, "", ""), (0, 1, "", 1, "", "4.5"),
     (1, 2, 0, 0, "", ""), (1, 2, 1, "", "", ""), (1, 3, 1, 1, "", ""), (2, 4, 1, 0, "", ""), (2, 4, "", "", "", ""),
     (2, 4, 1, 1, "-1.5", "")]
 THETA = {"beta_club": 0.9, "beta_house": 1.3, "beta_school": 1.6, "latent_period": 0.8, "profile_mean": 2.5,
          "profile_shape": 2.3, "delay_mean": 3.0, "delay_sd": 1.2, "importation_rate": 0.03,
-         "importation_fade": 6.0, "policy_factor": 0.7, "isolation_delay": 2.2}
+         "importation_fade": 6.0, "policy_factor": 0.7, "isolation_delay": 2.2, "susceptibility_old": 1.4}
 DT, STEPS, SEED, SPREAD, TAU = 0.5, 24, 11, 0.4, 0.4
 CALENDAR = ["-closed_kinds", "school", "-closed_days", "5,6", "-policy_kinds", "club,house", "-policy_from", "4",
             "-policy_until", "9", "-isolation_kinds", "school,club", "-isolation_spread", str(SPREAD),
-            "-importation_until", "7.25", "-known_until", "6"]
+            "-importation_until", "7.25", "-known_until", "6", "-susceptibility_by", "band", "-susceptibility_groups", "old"]
 
 
 class Slow:
@@ -198,6 +198,8 @@ class Slow:
                         beta = beta * self.p["policy_factor"]
                     for j in others:
                         hazard = hazard + beta * force[j][kind != "house"] * (1 / max(1, len(others)))
+                if i % 3 == 0:
+                    hazard = hazard * self.p["susceptibility_old"]
                 x, when = self.choose(hazard, i, n)
                 y = s[i] * x
                 s[i] = s[i] - y
@@ -217,8 +219,8 @@ class Slow:
 def check_slow():
     persons = os.path.join(TMP, "persons.csv")
     with open(persons, "w") as f:
-        f.write("area,venue:house,venue:school,venue:club,infected_at,onset\n")
-        f.writelines(",".join(map(str, row)) + "\n" for row in PEOPLE)
+        f.write("area,venue:house,venue:school,venue:club,infected_at,onset,band\n")
+        f.writelines(",".join(map(str, row)) + (",young\n" if i % 3 else ",old\n") for i, row in enumerate(PEOPLE))
     common = ["-world", persons, "-days", str(STEPS * DT), "-dt", str(DT), "-seed", str(SEED), "-replicates", "3",
               "-keep", "replicates", "-free", ",".join(THETA), "-gumbel_temperature", str(TAU), *CALENDAR]
     for name, value in THETA.items():

@@ -2,9 +2,11 @@
 """check_spa.py - derivatives where hazards stop abruptly                          timeout: 900
 
 The tiny world with closed weekends, isolation on the fourth day, five days of importation and a dated
-policy.  pathwise must refuse; spa (both forms) and score must agree with fd on the step clock.  Seeds
-are fixed; entries are times of three observables by seven parameters where the derivative is at least 5 % of
-its largest, heavily correlated: the root mean square of z must be at most 1.5 and the largest below 5.  Same bytes on 1, 2, 3, 4 ranks.
+policy.  pathwise must refuse; spa (both forms) and score must agree with fd on the step clock: each entry
+within 4 standard errors or 1 %, root mean square of z at most 1.5.  Entries are times of three observables
+by seven parameters where the derivative is at least 5 % of its largest (elsewhere too few runs make a
+difference at all for their own standard errors): some 700, heavily correlated, so that one is beyond 4 by
+chance in a few of a hundred seeds; seeds are fixed.  Same bytes on 1, 2, 3, 4 ranks.
 """
 import filecmp
 import os
@@ -16,8 +18,8 @@ import numpy as np
 GRADUS, TMP, MPIEXEC = os.environ["GRADUS"], os.environ["TEST_TMP"], os.environ["MPIEXEC"]
 WORLD = """inputs/tiny/run.yaml -closed_kinds school,company -closed_days 5,6
   -isolation_kinds school,company,community -isolation_spread 0
-  -importation_until 5 -parameters_importation_rate 0.01 -policy_kinds community -policy_from 25
-  -parameters_policy_factor 0.6 -parameters_isolation_delay 4.5
+  -importation_until 5 -parameters_importation_rate 0.01 -policy_kinds community -policy_from 10
+  -parameters_policy_factor 0.6 -parameters_isolation_delay 3.5
   -free beta_household,beta_school,beta_community,isolation_delay,importation_rate,policy_factor,profile_mean
   """.split()
 GROUPS = """inputs/tiny/run.yaml -susceptibility_by group -susceptibility_groups child,elder -parameters_susceptibility_child 0.7
@@ -49,15 +51,17 @@ def check_against_fd(what, case, reference_replicates, estimators):
     for estimator, form, replicates in estimators:
         path, done = run(case, estimator, "spa.h5", replicates)
         with h5py.File(reference) as a, h5py.File(path) as b:
-            z = []
+            z, is_far = [], False
             for o in ("infections", "incidence", "onsets"):
                 error = np.hypot(a[f"sensitivity/{o}_se"][1:], b[f"sensitivity/{o}_se"][1:])
-                size = np.abs(a["sensitivity/" + o][1:])
-                error[size < 0.05 * size.max(0)] = 0  # too few runs make a difference there for its own s.e.
-                z.append(np.where(error > 0, (b["sensitivity/" + o][1:] - a["sensitivity/" + o][1:]) / np.where(error > 0, error, 1), 0))
+                size, gap = np.abs(a["sensitivity/" + o][1:]), b["sensitivity/" + o][1:] - a["sensitivity/" + o][1:]
+                large = (size >= 0.05 * size.max(0)) & (error > 0)
+                z.append(gap[large] / error[large])
+                is_far = is_far or (abs(gap[large]) > np.maximum(4 * error[large], 0.01 * size[large])).any()
+        z = np.concatenate(z)
         rms, most = np.sqrt(np.mean(np.square(z))), np.abs(z).max()
-        say(rms <= 1.5 and most < 5 and form in done.stdout, f"{estimator} agrees with fd{what}",
-            f"{done.stdout.splitlines()[0]}: rms z {rms:.2f}, largest {most:.2f}")
+        say(rms <= 1.5 and not is_far and form in done.stdout, f"{estimator} agrees with fd{what}",
+            f"{done.stdout.splitlines()[0]}: {len(z)} entries, rms z {rms:.2f}, largest {most:.2f}")
 
 
 check_against_fd("", WORLD, 12000, (("spa -spa_form sparse -spa_worlds 40", "sparse worlds", 4000),

@@ -316,20 +316,27 @@ PetscErrorCode estimate_destroy(estimate *e)
 
 PetscErrorCode estimate_warn(const estimate *e, const model *m, MPI_Comm comm)
 {
-  const bool is_epidemic = !strcmp(m->type, "epidemic") || !strcmp(m->type, "sir_graph");
+  static const char *const st[] = {"d infections / d beta in a town of 5,000 was +20 % before the "
+                                   "peak, +69 % at it and +153 % at the "
+                                   "end, and prevalence can have the wrong sign after the peak",
+                                   "d infected / d beta on the reference graph was +37 % before "
+                                   "the peak, useless at saturation; with S "
+                                   "inside the choice it has the wrong sign after the peak"};
+  static const char *const gumbel[] = {"d infections / d beta in a town of 5,000 was -10 % before "
+                                       "the peak, 0 % at it and +33 % at the end "
+                                       "(temperature 0.1)",
+                                       "d infected / d beta on the reference graph was -14 to -20 "
+                                       "% at temperature 0.1; with S inside the "
+                                       "choice it has the wrong sign after the peak"};
+  const int which = !strcmp(m->type, "epidemic") ? 0 : !strcmp(m->type, "sir_graph") ? 1 : -1;
 
   PetscFunctionBegin;
-  if (!is_epidemic || (e->type != ESTIMATE_ST && e->type != ESTIMATE_GUMBEL))
+  if (which < 0 || (e->type != ESTIMATE_ST && e->type != ESTIMATE_GUMBEL))
     PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(PetscPrintf(
-    comm,
-    e->type == ESTIMATE_ST
-      ? "warning: st is biased in an epidemic: d prevalence / d beta on the reference graph +37 %% "
-        "before the peak, useless at saturation; with S inside the choice the wrong sign after the "
-        "peak (src/sample/README.md; gradus compare measures it on your model)\n"
-      : "warning: gumbel is biased in an epidemic: d prevalence / d beta on the reference graph "
-        "-14 to -20 %% at temperature 0.1; with S inside the choice the wrong sign after the peak "
-        "(src/sample/README.md; gradus compare measures it on your model)\n"));
+  PetscCall(PetscPrintf(comm,
+                        "warning: %s is biased in an epidemic: %s (src/sample/README.md; gradus "
+                        "compare measures it on your model)\n",
+                        e->name, e->type == ESTIMATE_ST ? st[which] : gumbel[which]));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

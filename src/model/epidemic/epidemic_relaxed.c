@@ -181,15 +181,15 @@ static inline void add_choices(int width, const epidemic *e, PetscInt i, PetscIn
   const struct epidemic_relaxed *q = e->relaxed;
   const double *choice = q->choice + (size_t)i * (size_t)q->n_row * (size_t)width;
   const bool has_isolation = e->calendar.has_isolation;
+  const int now = (int)(step % q->n_row);
 
-  for (int r = 1, at = (int)(step % q->n_row); r <= q->n_row && r <= step; r++) {
+  for (int at = 0; at < q->n_row; at++) { /* in the order of memory, which is what takes the time */
+    const int r = now - at + (at < now ? 0 : q->n_row);
     const dual *f = &q->profile[r];
-    const double *restrict y;
+    const double *restrict y = choice + (size_t)at * (size_t)width;
     double slope = 0, part = 1;
 
-    at = at ? at - 1 : q->n_row - 1; /* (step - r) % n_row */
     if (f->v == 0) continue;
-    y = choice + (size_t)at * (size_t)width;
     for (int j = 0; j < width; j++) row[0][j] += f->v * y[j];
     if (has_isolation) {
       part = epidemic_present(e, xi * e->isolation.v, (r - 0.5) * dt, dt, &slope);

@@ -1,6 +1,7 @@
 # make            build build/gradus          make check     set the machine up, run every test
 # make demo       set up, build, calibrate    make lint      layers, format, headers on their own
-# make bench      measure                     make install   DESTDIR= PREFIX=/usr/local
+# make bench      measure (minutes)           make install   DESTDIR= PREFIX=/usr/local
+# make bench-full the same to 10^7 agents     make check-large   same bytes at 10^6 agents
 # make DEBUG=1    assertions, -Og             make check-san, make check-valgrind
 # make SAN=1      DEBUG and sanitizers        make format, make clean, make distclean
 # make units      tests/test_*.c alone, without set-up and program
@@ -139,6 +140,10 @@ units: $(tests) $(if $(SAN),$(program))
 
 bench: $(program) $(benches)
 	@$(setting) sh tests/bench.sh
+bench-full: $(program) $(benches)
+	@$(setting) sh tests/bench.sh full
+check-large: $(program)
+	@$(setting) sh tests/large_same_bytes.sh
 
 lint:
 	@sh .ci/layers
@@ -170,7 +175,7 @@ clean:
 distclean: clean
 	$(RM) -r configure configure~ config.mk config.log config.status config.setup.log aclocal.m4 autom4te.cache
 
-.PHONY: all setup demo run-demo check run-tests check-san check-valgrind units bench lint \
+.PHONY: all setup demo run-demo check run-tests check-san check-valgrind units bench bench-full check-large lint \
         format install clean distclean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:

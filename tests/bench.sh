@@ -1,11 +1,22 @@
 #!/bin/sh
-# bench.sh - make bench: ns per agent-step, plain and pathwise, beside a STREAM triad
+# bench.sh [full] - make bench, make bench-full: time, memory and growth beside a STREAM triad
 #
-# Nothing here is a test: figures depend on the machine and its neighbours.  Compare ratios.
-: "${BUILD:=$PWD/build}" "${MPIEXEC:=mpirun}"
-for ranks in 1 2; do
-  "$MPIEXEC" -q -n "$ranks" "$BUILD/tests/bench_step" "${AGENTS:-1000000}" "$BUILD/bench.$ranks.json" ||
-    exit 1
-  echo
-done
-echo "as JSON: $BUILD/bench.1.json $BUILD/bench.2.json"
+# 10^5 and 10^6 agents (full: 10^7, too) on 1 and 2 ranks, plain and with 4, 8 and 16 tangents.  Rows go
+# to $BUILD/bench/*.json, and bench_table.py puts them beside the targets and into $BUILD/bench.json.
+# Nothing here is a test: figures depend on the machine and its neighbours.  Compare ratios, and run
+# it alone.
+: "${BUILD:=$PWD/build}" "${MPIEXEC:=mpirun}" "${PYTHON:=python3}"
+out=$BUILD/bench
+rm -rf "$out" && mkdir -p "$out" || exit 1
+
+step() { # agents repeat
+  for ranks in 1 2; do
+    "$MPIEXEC" -q -n $ranks "$BUILD/tests/bench_step" "$1" "$out/step.$1.$ranks.json" "$2" || exit 1
+    echo
+  done
+}
+step "${AGENTS:-1000000}" 3
+[ -n "$AGENTS" ] || step 100000 9
+[ "$1" != full ] || step 10000000 1
+
+"$PYTHON" tests/bench_table.py "$out" "$BUILD/bench.json"

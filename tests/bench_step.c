@@ -1,19 +1,24 @@
 /*
- * bench_step.c - ns per agent-step, plain and with tangents, beside a STREAM triad of the same run
+ * bench_step.c - ns per agent-step, plain and with tangents, beside a STREAM triad of the same run;
+ * bytes per agent; time to read the world from a file
  *
  * A synthetic world made on the spot (synthetic:N, src/world/table_synthetic.c), frequency contact,
- * run through the peak.  Figures are the fastest and the median of REPEAT runs.  As a table, and as
- * JSON in the file named by the second argument.
+ * run through the peak.  Wall time is that of the fastest and the median of `repeat` runs, CPU time is
+ * summed over ranks.  As a table, and as rows of JSON in `file.json`; the world goes to `file.json.h5`
+ * and is removed.
  *
- *   bench_step [agents] [file.json]
+ *   bench_step agents file.json [repeat]
  */
 #include "gradus/estimate.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
-enum { REPEAT = 3, TRIAD = 1 << 24 };
+enum { MAX_REPEAT = 9, TRIAD = 1 << 24 };
 
 static int by_value(const void *a, const void *b)
 {
@@ -58,19 +63,19 @@ static PetscErrorCode triad(double *gb_per_s)
 
 /* The free parameters of a run with P tangents; beyond the model's own 12 nothing is to be had, so
  * the rest are repeated directions: the arithmetic is the same. */
-static PetscErrorCode measure(simulate *s, int n_tangent, double *fastest, double *median,
-                              double *cpu, double *attack)
+static PetscErrorCode measure(simulate *s, int n_tangent, int repeat, double *fastest,
+                              double *median, double *cpu, double *attack)
 {
   dual theta[MODEL_MAX_PARAMETERS];
   const double agent_steps = (double)s->w->n_global * (double)s->m->n_step;
-  double took[REPEAT], took_cpu[REPEAT];
+  double took[MAX_REPEAT], took_cpu[MAX_REPEAT];
   trajectory y;
 
   PetscFunctionBegin;
   PetscCall(simulate_trajectory_create(s, n_tangent, &y));
   for (int p = 0; p < s->m->n_parameter; p++) theta[p] = dual_const(s->m->parameter[p].value);
   for (int j = 0; j < n_tangent; j++) theta[j % s->m->n_parameter].d[j] = 1;
-  for (int k = 0; k < REPEAT + 1; k++) {
+  for (int k = 0; k < repeat + 1; k++) {
     double start, start_cpu;
 
     PetscCallMPI(MPI_Barrier(PETSC_COMM_WORLD));
@@ -84,23 +89,116 @@ static PetscErrorCode measure(simulate *s, int n_tangent, double *fastest, doubl
     }
   }
   PetscCallMPI(
-    MPI_Allreduce(MPI_IN_PLACE, took_cpu, REPEAT, MPI_DOUBLE, MPI_SUM, PETSC_COMM_WORLD));
+    MPI_Allreduce(MPI_IN_PLACE, took_cpu, repeat, MPI_DOUBLE, MPI_SUM, PETSC_COMM_WORLD));
   *attack = y.set[0].val[y.n_time - 1] / (double)s->w->n_global;
   PetscCall(simulate_trajectory_destroy(&y));
-  qsort(took, REPEAT, sizeof *took, by_value);
-  qsort(took_cpu, REPEAT, sizeof *took_cpu, by_value);
+  qsort(took, (size_t)repeat, sizeof *took, by_value);
+  qsort(took_cpu, (size_t)repeat, sizeof *took_cpu, by_value);
   *fastest = 1e9 * took[0] / agent_steps;
-  *median = 1e9 * took[REPEAT / 2] / agent_steps;
+  *median = 1e9 * took[repeat / 2] / agent_steps;
   *cpu = 1e9 * took_cpu[0] / agent_steps;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode bench(const char source[], FILE *json)
+/* Memory of all ranks now, or at most so far [bytes]. */
+static PetscErrorCode memory(bool at_most, double *bytes)
+{
+  struct rusage usage;
+  long pages = 0, resident = 0;
+  FILE *f = fopen("/proc/self/statm", "r");
+
+  PetscFunctionBegin;
+  if (f) {
+    if (fscanf(f, "%ld %ld", &pages, &resident) != 2) resident = 0;
+    fclose(f);
+  }
+  getrusage(RUSAGE_SELF, &usage);
+  *bytes = at_most ? 1024.0 * (double)usage.ru_maxrss : (double)resident * (double)getpagesize();
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, bytes, 1, MPI_DOUBLE, MPI_SUM, PETSC_COMM_WORLD));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Writes the world and reads it anew, the file being in the system's memory [s, bytes]. */
+static PetscErrorCode read_again(const world *w, const options *o, const char path[],
+                                 double *seconds, double *size)
+{
+  struct stat about;
+  world *copy;
+  PetscMPIInt rank;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
+  PetscCall(world_write(w, o, path));
+  *size = stat(path, &about) ? 0 : (double)about.st_size;
+  PetscCallMPI(MPI_Barrier(PETSC_COMM_WORLD));
+  *seconds = MPI_Wtime();
+  PetscCall(world_load(PETSC_COMM_WORLD, path, o, &copy));
+  PetscCallMPI(MPI_Barrier(PETSC_COMM_WORLD));
+  *seconds = MPI_Wtime() - *seconds;
+  PetscCall(world_destroy(&copy));
+  if (!rank) remove(path);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+typedef struct row {
+  double fastest, median, cpu, stated, attack;
+} row;
+
+/* Runs of each width; what the arrays are said to take. */
+static PetscErrorCode measure_all(world *w, model *m, int repeat, row rows[4])
+{
+  static const int width[] = {0, 4, 8, 16};
+  world_counts count;
+  simulate *s;
+
+  PetscFunctionBegin;
+  PetscCall(simulate_create(w, m, 0, NULL, true, &s));
+  PetscCall(PetscPrintf(PETSC_COMM_WORLD,
+                        "tangents   ns/agent-step: fastest    median       CPU   ratio to "
+                        "plain   bytes/agent\n"));
+  for (int k = 0; k < 4; k++) {
+    row *r = &rows[k];
+
+    PetscCall(measure(s, width[k], repeat, &r->fastest, &r->median, &r->cpu, &r->attack));
+    world_count(w, &count);
+    r->stated = (double)(count.bytes + m->ops->bytes(m, &count, width[k]));
+    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &r->stated, 1, MPI_DOUBLE, MPI_SUM, PETSC_COMM_WORLD));
+    r->stated /= (double)w->n_global;
+    PetscCall(PetscPrintf(PETSC_COMM_WORLD, "%8d %23.2f %9.2f %9.2f %16.2f %13.0f\n", width[k],
+                          r->fastest, r->median, r->cpu, r->cpu / rows[0].cpu, r->stated));
+  }
+  PetscCall(simulate_destroy(&s));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+typedef struct about {
+  const char *source;
+  int repeat, n_rank, n_step;
+  double triad, loading, holding, reading, size; /* GB/s a rank; bytes an agent; s; bytes */
+} about;
+
+static void write_json(FILE *json, const about *a, const row rows[4])
+{
+  static const int width[] = {0, 4, 8, 16};
+
+  for (int k = 0; k < 4; k++)
+    fprintf(
+      json,
+      "%s{\"world\": \"%s\", \"ranks\": %d, \"steps\": %d, \"tangents\": %d, "
+      "\"ns_per_agent_step\": %.4g, \"median\": %.4g, \"cpu\": %.4g, \"bytes_per_agent\": %.4g, "
+      "\"attack\": %.4g, \"triad_gb_per_s\": %.4g, \"bytes_loading\": %.4g, "
+      "\"bytes_world_and_run\": %.4g, \"read_seconds\": %.4g, \"file_bytes\": %.6g}%s",
+      k ? " " : "[", a->source, a->n_rank, a->n_step, width[k], rows[k].fastest, rows[k].median,
+      rows[k].cpu, rows[k].stated, rows[k].attack, a->triad, a->loading, a->holding, a->reading,
+      a->size, k < 3 ? ",\n" : "]\n");
+}
+
+static PetscErrorCode bench(about *a, const char path[], FILE *json)
 {
   const char *arg[] = {"gradus",
                        "simulate",
                        "-world",
-                       source,
+                       a->source,
                        "-initial_cases",
                        "1000",
                        "-parameters_beta_household",
@@ -111,49 +209,38 @@ static PetscErrorCode bench(const char source[], FILE *json)
                        "0.6",
                        "-parameters_beta_meeting",
                        "0.6"};
-  static const int width[] = {0, 4, 8, 16};
-  double fastest[4], median[4], cpu[4], attack = 0, gb = 0;
+  double before, after;
+  row rows[4];
   world_names names;
-  world_counts count;
-  PetscMPIInt size;
   options *o;
   model *m;
   world *w;
-  simulate *s;
 
   PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_size(PETSC_COMM_WORLD, &size));
   PetscCall(options_create(PETSC_COMM_WORLD, sizeof arg / sizeof *arg, (char **)arg, &o));
-  PetscCall(world_peek(PETSC_COMM_WORLD, source, &names));
+  PetscCall(world_peek(PETSC_COMM_WORLD, a->source, &names));
   PetscCall(model_create(o, &names, &m));
   PetscCall(options_check(o));
-  PetscCall(world_load(PETSC_COMM_WORLD, source, o, &w));
+  PetscCall(memory(false, &before));
+  PetscCall(world_load(PETSC_COMM_WORLD, a->source, o, &w));
+  PetscCall(memory(true, &after));
+  a->loading = (after - before) / (double)w->n_global;
+  PetscCall(memory(false, &after));
+  a->holding = (after - before) / (double)w->n_global;
+  PetscCall(read_again(w, o, path, &a->reading, &a->size));
+  PetscCall(triad(&a->triad));
   PetscCall(model_set_up(m, w));
-  PetscCall(simulate_create(w, m, 0, NULL, true, &s));
-  PetscCall(triad(&gb));
-  world_count(w, &count);
+  a->n_step = (int)m->n_step;
   PetscCall(PetscPrintf(PETSC_COMM_WORLD, "%s, %d ranks, %d steps; STREAM triad %.1f GB/s a rank\n",
-                        source, size, (int)m->n_step, gb));
-  PetscCall(
-    PetscPrintf(PETSC_COMM_WORLD,
-                "tangents  ns/agent-step (fastest, median, CPU)  ratio to plain  bytes/agent\n"));
-  for (int k = 0; k < 4; k++) {
-    const double bytes = (double)(count.bytes + m->ops->bytes(m, &count, width[k])) / (double)w->n;
-
-    PetscCall(measure(s, width[k], &fastest[k], &median[k], &cpu[k], &attack));
-    PetscCall(PetscPrintf(PETSC_COMM_WORLD, "%8d  %20.2f  %8.2f  %8.2f  %14.2f  %11.0f\n", width[k],
-                          fastest[k], median[k], cpu[k], fastest[k] / fastest[0], bytes));
-    if (json)
-      fprintf(json,
-              "%s{\"world\": \"%s\", \"ranks\": %d, \"tangents\": %d, \"ns_per_agent_step\": %.4g, "
-              "\"median\": %.4g, \"ratio\": %.4g, \"bytes_per_agent\": %.4g, \"attack\": %.4g, "
-              "\"triad_gb_per_s\": %.4g}",
-              k ? ",\n " : "[", source, size, width[k], fastest[k], median[k],
-              median[k] / median[0], bytes, attack, gb);
-  }
-  if (json) fprintf(json, "]\n");
-  PetscCall(PetscPrintf(PETSC_COMM_WORLD, "%.0f %% of the agents were infected\n", 100 * attack));
-  PetscCall(simulate_destroy(&s));
+                        a->source, a->n_rank, a->n_step, a->triad));
+  PetscCall(measure_all(w, m, a->repeat, rows));
+  PetscCall(PetscPrintf(PETSC_COMM_WORLD,
+                        "%.0f %% of the agents were infected; world: %.0f bytes an agent, %.0f at "
+                        "the peak of making it;"
+                        " file %.0f bytes an agent, read in %.2f s = %.1f days of stepping\n",
+                        100 * rows[0].attack, a->holding, a->loading, a->size / (double)w->n_global,
+                        a->reading, a->reading * 1e9 / (rows[0].fastest * (double)w->n_global)));
+  if (json) write_json(json, a, rows);
   PetscCall(model_destroy(&m));
   PetscCall(world_destroy(&w));
   PetscCall(options_destroy(&o));
@@ -162,17 +249,25 @@ static PetscErrorCode bench(const char source[], FILE *json)
 
 int main(int argc, char **argv)
 {
-  const char *agents = argc > 1 ? argv[1] : "1000000";
+  about a = {.repeat = argc > 3 ? atoi(argv[3]) : 3};
   FILE *json = NULL;
-  PetscMPIInt rank;
-  char source[64];
+  PetscMPIInt rank, size;
+  char source[64], path[1024];
 
+  if (argc < 3 || a.repeat < 1 || a.repeat > MAX_REPEAT) {
+    fprintf(stderr, "bench_step agents file.json [repeat, 1 to %d]\n", MAX_REPEAT);
+    return 2;
+  }
   PetscCall(PetscOptionsSetValue(NULL, "-skip_petscrc", NULL));
   PetscCall(PetscInitialize(NULL, NULL, NULL, NULL));
   PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
-  snprintf(source, sizeof source, "synthetic:%s", agents);
-  if (argc > 2 && !rank) json = fopen(argv[2], "w");
-  PetscCall(bench(source, json));
+  PetscCallMPI(MPI_Comm_size(PETSC_COMM_WORLD, &size));
+  snprintf(source, sizeof source, "synthetic:%s", argv[1]);
+  snprintf(path, sizeof path, "%s.h5", argv[2]);
+  a.source = source;
+  a.n_rank = size;
+  if (!rank) json = fopen(argv[2], "w");
+  PetscCall(bench(&a, path, json));
   if (json) fclose(json);
   PetscCall(PetscFinalize());
   return 0;

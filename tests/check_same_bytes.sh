@@ -51,6 +51,14 @@ big="sensitivity -world synthetic:100000 -days 30 -initial_cases 100 -estimator 
   -parameters_beta_household 0.8 -parameters_beta_work 1 -parameters_beta_leisure 1"
 # shellcheck disable=SC2086
 same big $big
+for partition in blocks hilbert ptscotch; do
+  # shellcheck disable=SC2086
+  if run 8 $big -partition $partition -output "$tmp/big.h5" && cmp "$tmp/big.1.h5" "$tmp/big.h5"; then
+    echo "ok big: 8 ranks, $partition"
+  else
+    echo "FAIL big: 8 ranks, $partition"
+  fi
+done
 
 # Every rank of four owns agents and exchanges partial sums: the run's own counts.
 shared() { # name args...

@@ -88,7 +88,7 @@ PetscErrorCode estimate_destroy(estimate *e);
  * Collective on the world's communicator; the same on all groups of ranks. */
 PetscErrorCode estimate_prepare(estimate *e, simulate *s, const double theta[], rng_key key);
 
-/* estimate_warn - one line if st or gumbel meets an epidemic.  Collective on comm. */
+/* estimate_warn - one line if st or gumbel meets an epidemic, or pathwise one that will die out.  Collective on comm. */
 PetscErrorCode estimate_warn(const estimate *e, const model *m, MPI_Comm comm);
 
 /* estimate_describe - "spa (sparse worlds, threshold clock, 1000 a run)".  Not collective. */

@@ -330,7 +330,15 @@ PetscErrorCode estimate_warn(const estimate *e, const model *m, MPI_Comm comm)
                                        "choice it has the wrong sign after the peak"};
   const int which = !strcmp(m->type, "epidemic") ? 0 : !strcmp(m->type, "sir_graph") ? 1 : -1;
 
+  const int outside = model_find_parameter(m, "importation_rate");
+
   PetscFunctionBegin;
+  if (which == 0 && e->type == ESTIMATE_PATHWISE && outside >= 0 &&
+      m->parameter[outside].value == 0)
+    PetscCall(PetscPrintf(
+      comm, "warning: with no hazard from outside an outbreak dies out, and from then on "
+            "pathwise rests on a few late infections with tangents of 1/hazard: take spa "
+            "or fd there (src/sample/README.md)\n"));
   if (which < 0 || (e->type != ESTIMATE_ST && e->type != ESTIMATE_GUMBEL))
     PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscPrintf(comm,

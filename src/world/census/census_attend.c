@@ -124,6 +124,23 @@ static PetscErrorCode attend_near(attending *g, const census_place *place, int n
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Communal residents of an age live in an establishment of their own area. */
+static PetscErrorCode attend_home(attending *g, int home, census_pool *pool)
+{
+  const census *c = g->c;
+  const int64_t *household = c->t->kind[census_kind_index(c, "household")].venue;
+
+  PetscFunctionBegin;
+  for (PetscInt i = 0; i < c->t->n; i++) {
+    int of = c->map.n_home - 1;
+
+    if (household[i] >= 0) continue;
+    while (of && c->t->attribute[0].number[i] < c->map.home_from[of]) of--;
+    if (of == home) PetscCall(pool_add(pool, i, c->t->area[i]));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* ---- work ---- */
 
 /* Areas by zone, running sums of jobs and of workers in them. */
@@ -346,8 +363,11 @@ static PetscErrorCode order_areas(census *c)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode make_place(attending *g, const census_place *place, int number, bool is_work,
-                                 bool is_exclusive, int64_t n_id[])
+typedef enum place_role { PLACE_HOME, PLACE_SCHOOL, PLACE_WORK, PLACE_LEISURE } place_role;
+
+/* One place: who attends it, and in which venue.  `number` is its own, of all places. */
+static PetscErrorCode make_place(attending *g, place_role role, const census_place *place,
+                                 int number, int64_t n_id[])
 {
   const int kind = census_kind_index(g->c, place->kind);
   char name[WORLD_NAME_SIZE];
@@ -360,10 +380,12 @@ static PetscErrorCode make_place(attending *g, const census_place *place, int nu
     PetscCall(census_marginal_create(g->c, name, g->c->tables.n_zone, CENSUS_SIZE_BINS, &m));
   else
     PetscCall(census_marginal_create(g->c, name, 1, 1, &m));
-  if (is_work)
-    PetscCall(attend_work(g, &pool));
-  else
-    PetscCall(attend_near(g, place, number, is_exclusive, &pool));
+  switch (role) {
+  case PLACE_HOME: PetscCall(attend_home(g, number, &pool)); break;
+  case PLACE_WORK: PetscCall(attend_work(g, &pool)); break;
+  case PLACE_SCHOOL: PetscCall(attend_near(g, place, number, true, &pool)); break;
+  case PLACE_LEISURE: PetscCall(attend_near(g, place, number, false, &pool)); break;
+  }
   PetscCall(census_deal(g->c, &pool, place, CENSUS_AGENT_ORDER + number, kind, &n_id[kind], m));
   PetscCall(pool_clear(&pool));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -380,11 +402,13 @@ PetscErrorCode census_make_places(census *c)
   PetscCall(order_areas(c));
   PetscCall(PetscCalloc1(c->t->n, &g.is_taken));
   PetscCall(PetscMalloc2(c->tables.n_area, &g.near.area, c->tables.n_area, &g.near.sum));
+  for (int h = 0; h < m->n_home; h++)
+    PetscCall(make_place(&g, PLACE_HOME, &m->home[h], number++, n_id));
   for (int s = 0; s < m->n_school; s++)
-    PetscCall(make_place(&g, &m->school[s], number++, false, true, n_id));
-  if (m->has_work) PetscCall(make_place(&g, &m->work, number++, true, true, n_id));
+    PetscCall(make_place(&g, PLACE_SCHOOL, &m->school[s], number++, n_id));
+  if (m->has_work) PetscCall(make_place(&g, PLACE_WORK, &m->work, number++, n_id));
   for (int s = 0; s < m->n_leisure; s++)
-    PetscCall(make_place(&g, &m->leisure[s], number++, false, false, n_id));
+    PetscCall(make_place(&g, PLACE_LEISURE, &m->leisure[s], number++, n_id));
   PetscCall(PetscFree(g.is_taken));
   PetscCall(PetscFree2(g.near.area, g.near.sum));
   PetscCall(PetscFree2(g.home_before, g.job_sum));

@@ -89,13 +89,6 @@ typedef struct census_place {
   census_law size;
 } census_place;
 
-/* A type of communal establishment, for residents of an age or more. */
-typedef struct census_home {
-  char kind[WORLD_NAME_SIZE];
-  double first; /* age */
-  double size;  /* mean */
-} census_home;
-
 typedef struct census_map {
   char folder[CENSUS_PATH_SIZE]; /* of the tables */
   struct {
@@ -121,7 +114,8 @@ typedef struct census_map {
   census_steps household_sizes; /* shares of households by size, for the report; n = 0: unknown */
   census_steps communal_chance;
   int n_home;
-  census_home home[CENSUS_MAX_HOMES]; /* ascending by first */
+  census_place home[CENSUS_MAX_HOMES]; /* communal establishments */
+  double home_from[CENSUS_MAX_HOMES];  /* for residents of this age or more; ascending */
   int n_school;
   census_place school[CENSUS_MAX_PLACES];
   bool has_work, flows_are_by_zone;
@@ -209,7 +203,7 @@ typedef struct census_marginal {
   double *table, *made; /* [n_zone][n_group] owned; made is summed over ranks at the end */
 } census_marginal;
 
-enum { CENSUS_MAX_MARGINALS = 2 * CENSUS_MAX_PLACES + 8 };
+enum { CENSUS_MAX_MARGINALS = 2 * CENSUS_MAX_PLACES + CENSUS_MAX_HOMES + 6 };
 
 typedef struct census {
   MPI_Comm comm; /* borrowed */
@@ -246,8 +240,8 @@ enum {
   CENSUS_AGENT_AGE,
   CENSUS_AGENT_WORKS,
   CENSUS_AGENT_FLOW,
-  CENSUS_AGENT_PLACE = 8,                            /* + place: does the agent attend, and where */
-  CENSUS_AGENT_ORDER = 8 + 2 * CENSUS_MAX_PLACES + 2 /* + place: order in its area of choice */
+  CENSUS_AGENT_PLACE = 8, /* + place: does the agent attend, and where */
+  CENSUS_AGENT_ORDER = 50 /* + place: order in its area of choice */
 };
 
 static inline double census_draw(const census *c, int64_t about, int what)
@@ -286,7 +280,7 @@ void census_fit(const census_panel *p, int n_band, const double people[], int n_
 
 /* ---- census_people.c ---- */
 
-/* census_make_people - rows of this rank's areas: age, household, communal establishment
+/* census_make_people - rows of this rank's areas: age and household
  *
  * Collective. */
 PetscErrorCode census_make_people(census *c);

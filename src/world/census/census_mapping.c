@@ -290,25 +290,34 @@ static PetscErrorCode get_kinds(mapper *m, yaml_node_t *node)
 
 static PetscErrorCode get_homes(mapper *m, yaml_node_t *node)
 {
+  struct {
+    double from;
+    census_law size;
+  } home;
   static const field fields[] = {
-    {"from", FIELD_NUMBER, true, offsetof(census_home, first)},
-    {"size", FIELD_NUMBER, true, offsetof(census_home, size)},
+    {"from", FIELD_NUMBER, true, 0},
+    {"size", FIELD_LAW, true, sizeof(double)},
   };
+  int n;
 
   PetscFunctionBegin;
   PetscCall(need_map(m, node, "establishments", CENSUS_MAX_HOMES));
-  for (m->map->n_home = 0; m->map->n_home < pairs_of(node); m->map->n_home++) {
-    census_home *home = &m->map->home[m->map->n_home];
+  for (n = 0; n < pairs_of(node); n++) {
+    census_place *place = &m->map->home[n];
     yaml_node_t *key_node, *value;
     const char *key;
 
-    PetscCall(get_pair(m, node, m->map->n_home, &key, &key_node, &value));
-    PetscCall(get_text(m, key_node, "establishments", WORLD_NAME_SIZE, home->kind));
-    PetscCall(get_section(m, value, key, 2, fields, home));
-    if (home->size < 1) mapping_fail(m, value, key, "size must be at least 1");
-    if (m->map->n_home ? home->first <= home[-1].first : home->first > 0)
+    PetscCall(get_pair(m, node, n, &key, &key_node, &value));
+    PetscCall(get_text(m, key_node, "establishments", WORLD_NAME_SIZE, place->name));
+    PetscCall(PetscStrncpy(place->kind, place->name, WORLD_NAME_SIZE));
+    PetscCall(PetscMemzero(&home, sizeof home));
+    PetscCall(get_section(m, value, key, 2, fields, &home));
+    place->size = home.size;
+    m->map->home_from[n] = home.from;
+    if (n ? home.from <= m->map->home_from[n - 1] : home.from > 0)
       mapping_fail(m, value, key, "from must be 0 in the first entry and ascend");
   }
+  m->map->n_home = n;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

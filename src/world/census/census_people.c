@@ -1,6 +1,6 @@
 /*
  * census_people.c - agents of this rank's areas: households drawn from the fitted panel, and
- * communal establishments
+ * communal residents
  *
  * Numbers of households of each kind are whole in each area and right to within one in each zone:
  * they are rounded along the running sum over the zone's areas.  The j-th household of a kind in a
@@ -348,35 +348,19 @@ static int communal_band(const census *c, int record, double u)
 
 static void fill_communal(census *c, const plan *p, int own, PetscInt at)
 {
-  const census_map *m = &c->map;
-  const int a = c->first_area + own, z = c->tables.zone[a], n_band = m->records.ages.n;
+  const census_bands *ages = &c->map.records.ages;
+  const int a = c->first_area + own, z = c->tables.zone[a];
   const int64_t start = p->start[own * (p->n_kind + 1) + p->n_kind];
-  const int32_t n = p->count[own * (p->n_kind + 1) + p->n_kind];
   const double u = census_draw(c, z, CENSUS_DRAW_COMMUNAL);
-  int32_t n_of[CENSUS_MAX_HOMES] = {0}, seen[CENSUS_MAX_HOMES] = {0};
-  double *age = c->t->attribute[0].number;
 
-  for (int pass = 0; pass < 2; pass++)
-    for (int32_t i = 0; i < n; i++) {
-      const int band = communal_band(c, c->tables.record[a], census_spread(u, start + i));
-      const int64_t row = c->t->row[at + i];
-      int h = m->n_home - 1;
+  for (int32_t i = 0; i < p->count[own * (p->n_kind + 1) + p->n_kind]; i++) {
+    const int band = communal_band(c, c->tables.record[a], census_spread(u, start + i));
 
-      age[at + i] = draw_age(c, row, m->records.ages.first[band], m->records.ages.first[band + 1]);
-      while (h && age[at + i] < m->home[h].first) h--;
-      if (!pass) {
-        n_of[h]++;
-        p->ages->made[z * n_band + band] += 1;
-        p->communal->made[z] += 1;
-      } else {
-        const int n_venue = PetscMax(1, (int)(n_of[h] / m->home[h].size + 0.5));
-        const int64_t venue = (int64_t)seen[h]++ * n_venue / n_of[h];
-
-        c->t->kind[census_kind_index(c, m->home[h].kind)].venue[at + i] =
-          c->area_row[a] * CENSUS_MAX_HOMES + (int64_t)h * (c->area_row[a + 1] - c->area_row[a]) +
-          venue;
-      }
-    }
+    c->t->attribute[0].number[at + i] = draw_age(c, c->t->row[at + i], ages->first[band],
+                                                 ages->first[band + 1]);
+    p->ages->made[z * ages->n + band] += 1;
+    p->communal->made[z] += 1;
+  }
 }
 
 /* ---- all ---- */

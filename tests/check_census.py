@@ -1,0 +1,198 @@
+#!/usr/bin/env python3
+"""check_census.py - a population from census tables                               timeout: 600
+
+The tables are read here anew and the world file is counted, so that neither the program's own
+report nor its reader is trusted.  England (where its data are) is made at 1 %.
+"""
+import csv
+import filecmp
+import os
+import shutil
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+
+TMP, GRADUS, MPIEXEC = os.environ["TEST_TMP"], os.environ["GRADUS"], os.environ["MPIEXEC"]
+COUNTY = "inputs/county"
+ENGLAND = "../shared/data/england_2011"
+
+
+def told(good, name):
+    print("ok" if good else "FAIL", name)
+
+
+def run(ranks, *args):
+    return subprocess.run([MPIEXEC, "-q", "-n", str(ranks), GRADUS, "world", *args],
+                          capture_output=True, text=True)
+
+
+def table(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def apart(made, wanted):
+    made, wanted = np.asarray(made, float), np.asarray(wanted, float)
+    return np.abs(made - wanted).sum() / wanted.sum()
+
+
+def check_tables_are_made():
+    made = os.path.join(TMP, "made")
+    os.makedirs(made)
+    subprocess.run([sys.executable, f"{COUNTY}/make_tables.py", made], check=True)
+    names = ["areas.csv", "districts.csv", "flows.csv", "panel.csv"]
+    match, differ, lost = filecmp.cmpfiles(made, COUNTY, names, shallow=False)
+    told(not differ and not lost, "make_tables.py writes the tables of inputs/county")
+
+
+def check_bytes(name, *args):
+    for ranks in (1, 2, 3, 4):
+        path = os.path.join(TMP, f"{name}{ranks}.h5")
+        done = run(ranks, *args, "-output", path, "-quiet")
+        if done.returncode:
+            print("FAIL", name, done.stderr)
+            return None
+        if ranks > 1:
+            told(filecmp.cmp(path, os.path.join(TMP, f"{name}1.h5"), shallow=False),
+                 f"{name}: the same bytes on 1 and {ranks} ranks")
+    return h5py.File(os.path.join(TMP, f"{name}1.h5"))
+
+
+def sizes_of(venue):
+    return np.bincount(venue[venue >= 0])
+
+
+def check_county():
+    world = check_bytes("county", "-census", COUNTY)
+    if not world:
+        return
+    areas = table(f"{COUNTY}/areas.csv")
+    names = [n.decode() for n in world["areas/name"][:]]
+    told(names == [a["area"] for a in areas], "county: areas in order")
+    area_of = np.repeat(np.arange(len(areas)), np.diff(world["agents/area_ptr"][:]))
+    age = world["agents/age"][:]
+    first = [int(c[4:]) for c in areas[0] if c.startswith("age_")]
+    band = np.searchsorted(first, age, side="right") - 1
+    made = np.zeros((len(areas), len(first)))
+    np.add.at(made, (area_of, band), 1)
+    wanted = np.array([[int(a[f"age_{f}"]) for f in first] for a in areas], float)
+    wanted *= np.array([int(a["people"]) for a in areas])[:, None] / wanted.sum(1)[:, None]
+    told(apart(made.sum(0), wanted.sum(0)) < 0.02, "county: ages within 2 % in all")
+    zone = np.array([n.decode() for n in world["areas/zone"][:]])
+    worst = max(apart(made[zone == z].sum(0), wanted[zone == z].sum(0)) for z in set(zone))
+    told(worst < 0.05, f"county: ages within 5 % in each district ({worst:.3f})")
+
+    home = world["memberships/household"][:]
+    size = np.minimum(sizes_of(home), 6)
+    household_area = world["venues/household/area"][:]
+    made = np.zeros((len(areas), 6))
+    np.add.at(made, (household_area, size - 1), 1)
+    wanted = np.array([[int(a[f"size_{s}"]) for s in range(1, 7)] for a in areas])
+    told(np.abs(made - wanted).max() <= 1, "county: households by size as in the table")
+    communal = np.bincount(area_of[home < 0], minlength=len(areas))
+    told(np.abs(communal - [int(a["in_communal"]) for a in areas]).max() <= 1,
+         "county: people in communal establishments as in the table")
+    told(((home >= 0) + (world["memberships/care_home"][:] >= 0) +
+          (world["memberships/communal"][:] >= 0) == 1).all(), "county: everybody has one home")
+    told((age[world["memberships/care_home"][:] >= 0] >= 65).all(), "county: care homes by age")
+    adults = np.zeros(len(size), bool)
+    adults[home[(home >= 0) & (age >= 16)]] = True
+    told(adults.all(), "county: no household of children alone")
+
+    school, company = world["memberships/school"][:], world["memberships/company"][:]
+    told(not ((school >= 0) & (company >= 0)).any(), "county: nobody is at school and at work")
+    told(0.93 < (school[(age >= 5) & (age < 16)] >= 0).mean() <= 1 and
+         (school[(age < 5) | (age >= 18)] < 0).all(), "county: school by age")
+    workers = np.bincount(area_of[company >= 0], minlength=len(areas))
+    wanted = {a["area"]: 0 for a in areas}
+    for flow in table(f"{COUNTY}/flows.csv"):
+        wanted[flow["home"]] += int(flow["workers"])
+    told(list(workers) == list(wanted.values()), "county: workers of each area as in the flows")
+    sizes = sizes_of(company)
+    tail = [(sizes >= m).mean() for m in (2, 5, 10, 20, 50)]
+    law = [((5.35 / (4.35 + m)) ** 1.34 - (5.35 / 105.35) ** 1.34) / (1 - (5.35 / 105.35) ** 1.34)
+           for m in (2, 5, 10, 20, 50)]
+    told(np.abs(np.subtract(tail, law)).max() < 0.02, "county: sizes of companies follow the law")
+
+
+def check_groups():
+    path = os.path.join(TMP, "by.h5")
+    done = subprocess.run([GRADUS, "simulate", "-world", os.path.join(TMP, "county1.h5"), "-days",
+                           "20", "-initial_cases", "20", "-by", "region,zone", "-output", path,
+                           "-quiet", "-progress", "none"], capture_output=True, text=True)
+    if done.returncode:
+        print("FAIL", done.stderr)
+        return
+    file = h5py.File(path)
+    whole = file["observables/infections"][0]
+    by = {b: file[f"observables_by/{b}/infections"][0] for b in ("region", "zone")}
+    told(all(np.allclose(by[b].sum(-1), whole) for b in by) and by["region"].shape[-1] == 2 and
+         by["zone"].shape[-1] == 3, "county: observables by region and by zone add up to all")
+
+
+def check_mistakes():
+    cases = [("areas.csv", "300", "3x0", r"areas.csv:2:5: people: "),
+             ("areas.csv", ",44,", ",-44,", "is negative"),
+             ("areas.csv", "in_communal", "communal", "areas.csv:1: in_communal: "),
+             ("areas.csv", "Northam", "Nowhere", "areas.csv:2:2: district: "),
+             ("flows.csv", "A01,A02", "A01,A77", r"flows.csv:3:2: work: "),
+             ("panel.csv", "\n0", "\n0.5", "panel.csv:2:1: age_0: "),
+             ("census.yaml", "people: people", "peeple: people", "did you mean people"),
+             ("census.yaml", "id: area\n  x", "id: area\n  id: area\n  x", "is given twice"),
+             ("census.yaml", "size_1: {16+: 1", "size_1: {16x: 1", "is not a range"),
+             ("census.yaml", "file: panel.csv", "file: lost.csv", "lost.csv: ")]
+    for number, (file, old, new, wanted) in enumerate(cases):
+        folder = os.path.join(TMP, f"bad{number}")
+        shutil.copytree(COUNTY, folder)
+        with open(f"{folder}/{file}") as f:
+            text = f.read()
+        with open(f"{folder}/{file}", "w") as f:
+            f.write(text.replace(old, new, 1))
+        for ranks in (1, 3):
+            done = run(ranks, "-census", folder)
+            lines = done.stderr.strip().splitlines()
+            told(done.returncode == 3 and len(lines) == 1 and wanted in lines[0],
+                 f"bad {file} on {ranks} ranks: {wanted}" +
+                 ("" if done.returncode == 3 else f" [{done.returncode}: {done.stderr}]"))
+    folder = os.path.join(TMP, "bad_lost")
+    shutil.copytree(COUNTY, folder)
+    os.remove(f"{folder}/flows.csv")
+    done = run(1, "-census", folder)
+    told(done.returncode == 3 and "flows.csv" in done.stderr, "a missing table")
+    done = run(1, "-world", "synthetic:100", "-scale", "0.5")
+    told(done.returncode == 2 and "scale" in done.stderr, "scale without census")
+
+
+def check_england():
+    if not os.path.isdir(ENGLAND):
+        print("skipped: England at 1 %, since", ENGLAND, "is not there")
+        return
+    world = check_bytes("england", "-census", ENGLAND, "-census_mapping",
+                        "inputs/england/census.yaml", "-scale", "0.01")
+    if not world:
+        return
+    wards, lads = table(f"{ENGLAND}/wards.csv"), table(f"{ENGLAND}/lads.csv")
+    districts = {d["district_id"]: d for d in table(f"{ENGLAND}/districts.csv")}
+    bands = [c for c in next(iter(districts.values())) if c.startswith("age_")]
+    first = [0, 5, 8, 10, 15, 16, 18, 20, 25, 30, 45, 60, 65, 75, 85, 90]
+    wanted = np.zeros(len(bands))
+    for w in wards:
+        ages = np.array([int(districts[w["district_id"]][b]) for b in bands], float)
+        wanted += ages / ages.sum() * (int(w["workers"]) + int(w["nonworkers"])) * 0.01
+    age = world["agents/age"][:]
+    made = np.bincount(np.searchsorted(first, age, side="right") - 1, minlength=len(first))
+    told(apart(made, wanted) < 0.02, "England at 1 %: ages within 2 %")
+    flows = sum(int(f["workers"]) for f in table(f"{ENGLAND}/commuting.csv"))
+    workers = (world["memberships/company"][:] >= 0).sum()
+    told(abs(workers / (0.01 * flows) - 1) < 0.005, "England at 1 %: workers as in the flows")
+    region = {n.decode() for n in world["areas/region"][:]}
+    told(region == {lad["region"] for lad in lads}, "England at 1 %: nine regions")
+
+
+check_tables_are_made()
+check_county()
+check_groups()
+check_mistakes()
+check_england()

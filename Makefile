@@ -145,6 +145,9 @@ bench-full: $(program) $(benches)
 check-large: $(program)
 	@$(setting) sh tests/large_same_bytes.sh
 
+england: $(program) # all of England and Massachusetts, from ../shared/data: minutes, 12 GB
+	@$(setting) sh tests/large_england.sh
+
 lint:
 	@sh .ci/layers
 	@clang-format --dry-run -Werror $$(find include src tests -name '*.[ch]')
@@ -175,7 +178,7 @@ clean:
 distclean: clean
 	$(RM) -r configure configure~ config.mk config.log config.status config.setup.log aclocal.m4 autom4te.cache
 
-.PHONY: all setup demo run-demo check run-tests check-san check-valgrind units bench bench-full check-large lint \
+.PHONY: all setup demo run-demo check run-tests check-san check-valgrind units bench bench-full check-large england lint \
         format install clean distclean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -226,49 +226,53 @@ static PetscErrorCode describe(const world *w, const options *o, const char sour
 /* ---- the command ---- */
 
 static PetscErrorCode write_world(MPI_Comm comm, const world *w, const options *o,
-                                  const char output[])
+                                  const char output[], sidecar *side)
 {
-  PetscErrorCode code;
-  sidecar *side;
   world_counts c;
 
   PetscFunctionBegin;
-  PetscCall(sidecar_create(comm, o, output, &side));
-  code = world_write(w, o, output);
-  if (!code) {
-    world_count(w, &c);
-    PetscCall(sidecar_int_by_rank(side, "agents", c.n_agent));
-    PetscCall(sidecar_int_by_rank(side, "world_bytes", c.bytes));
-    code = sidecar_write(side, "done");
-  }
-  PetscCall(sidecar_destroy(&side));
-  PetscCall(code);
+  PetscCall(world_write(w, o, output));
+  world_count(w, &c);
+  PetscCall(sidecar_int_by_rank(side, "agents", c.n_agent));
+  PetscCall(sidecar_int_by_rank(side, "world_bytes", c.bytes));
+  PetscCall(sidecar_write(side, "done"));
   if (!options_bool(o, "quiet"))
     PetscCall(PetscPrintf(comm, "wrote %s: %" PRId64 " agents in %" PRId64 " areas\n", output,
                           w->n_global, w->n_area));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+static PetscErrorCode load(MPI_Comm comm, const options *o, const char source[], world **w)
+{
+  world_census_report report;
+
+  PetscFunctionBegin;
+  if (options_path(o, "census")) {
+    PetscCall(world_from_census(comm, o, &report, w));
+    if (!options_bool(o, "quiet")) PetscCall(say_census(comm, &report));
+  } else {
+    PetscCall(world_load(comm, source, o, w));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 PetscErrorCode cmd_world(MPI_Comm comm, options *o)
 {
   const char *output = options_path(o, "output"), *source = NULL;
-  PetscErrorCode code = PETSC_SUCCESS;
-  world_census_report report;
+  PetscErrorCode code;
+  sidecar *side = NULL;
   world *w = NULL;
 
   PetscFunctionBegin;
   PetscCall(check_options(o, &source));
   if (output) PetscCall(h5_probe_output(comm, output, options_bool(o, "overwrite")));
-  if (options_path(o, "census")) {
-    PetscCall(world_from_census(comm, o, &report, &w));
-    if (!options_bool(o, "quiet")) PetscCall(say_census(comm, &report));
-  } else {
-    PetscCall(world_load(comm, source, o, &w));
-  }
-  if (output)
-    code = write_world(comm, w, o, output);
-  else if (!options_bool(o, "quiet"))
+  if (output) PetscCall(sidecar_create(comm, o, output, &side));
+  code = load(comm, o, source, &w);
+  if (!code && output)
+    code = write_world(comm, w, o, output, side);
+  else if (!code && !options_bool(o, "quiet"))
     code = describe(w, o, source);
+  PetscCall(sidecar_destroy(&side));
   PetscCall(world_destroy(&w));
   PetscCall(code);
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -370,23 +370,16 @@ static PetscErrorCode make_place(attending *g, place_role role, const census_pla
                                  int number, int64_t n_id[])
 {
   const int kind = census_kind_index(g->c, place->kind);
-  char name[WORLD_NAME_SIZE];
   census_pool pool = {0};
-  census_marginal *m;
 
   PetscFunctionBegin;
-  snprintf(name, sizeof name, "%.50s sizes", place->name);
-  if (place->size.exponent > 0)
-    PetscCall(census_marginal_create(g->c, name, g->c->tables.n_zone, CENSUS_SIZE_BINS, &m));
-  else
-    PetscCall(census_marginal_create(g->c, name, 1, 1, &m));
   switch (role) {
   case PLACE_HOME: PetscCall(attend_home(g, number, &pool)); break;
   case PLACE_WORK: PetscCall(attend_work(g, &pool)); break;
   case PLACE_SCHOOL: PetscCall(attend_near(g, place, number, true, &pool)); break;
   case PLACE_LEISURE: PetscCall(attend_near(g, place, number, false, &pool)); break;
   }
-  PetscCall(census_deal(g->c, &pool, place, CENSUS_AGENT_ORDER + number, kind, &n_id[kind], m));
+  PetscCall(census_deal(g->c, &pool, place, CENSUS_AGENT_ORDER + number, kind, &n_id[kind]));
   PetscCall(pool_clear(&pool));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -35,7 +35,7 @@ enum {
   CENSUS_MAX_KINDS = 64,
   CENSUS_MAX_RULES = 8,
   CENSUS_MAX_NAMES = 8,
-  CENSUS_MAX_PLACES = 12,
+  CENSUS_MAX_PLACES = 6, /* of schools and of leisure */
   CENSUS_MAX_HOMES = 4,
   CENSUS_MAX_SIZE = 20, /* people of a household in the panel */
   CENSUS_SIZE_BINS = 9, /* of venues, in the report */
@@ -108,6 +108,7 @@ typedef struct census_map {
   struct {
     char file[CENSUS_PATH_SIZE];
     census_bands ages;
+    double largest; /* people of a household; the panel's largest may stand for larger ones */
   } panel;
   int n_kind;
   census_kind kind[CENSUS_MAX_KINDS];
@@ -199,11 +200,12 @@ typedef struct census_panel {
 typedef struct census_marginal {
   char name[WORLD_NAME_SIZE];
   int n_zone, n_group;            /* n_zone 1: the whole */
+  bool is_shape;                  /* the table says shares in a zone, not numbers */
   char (*group)[WORLD_NAME_SIZE]; /* [n_group] owned */
   double *table, *made; /* [n_zone][n_group] owned; made is summed over ranks at the end */
 } census_marginal;
 
-enum { CENSUS_MAX_MARGINALS = 2 * CENSUS_MAX_PLACES + CENSUS_MAX_HOMES + 6 };
+enum { CENSUS_MAX_MARGINALS = WORLD_MAX_MARGINALS };
 
 typedef struct census {
   MPI_Comm comm; /* borrowed */
@@ -301,10 +303,10 @@ typedef struct census_pool {
  * In      kind   of the table, whose venue of each is set
  *         draw   CENSUS_AGENT_ORDER + place
  * In/out  n_id   ids of the kind used before
- *         m      marginal of sizes; its table is filled, too
+ * Adds marginals of their number and, if the law has a shape, of their sizes.
  * Collective. */
 PetscErrorCode census_deal(census *c, const census_pool *p, const census_place *place, int draw,
-                           int kind, int64_t *n_id, census_marginal *m);
+                           int kind, int64_t *n_id);
 
 /* census_kind_index - of a kind in the table; -1 if there is none */
 int census_kind_index(const census *c, const char kind[]);

@@ -378,6 +378,7 @@ static PetscErrorCode get_households(mapper *m, yaml_node_t *node)
   static const field panel[] = {
     {"file", FIELD_FILE, true, AT(panel.file)},
     {"ages", FIELD_BANDS, true, AT(panel.ages)},
+    {"largest", FIELD_NUMBER, false, AT(panel.largest)},
   };
   bool has_kinds = false, has_panel = false;
 
@@ -389,7 +390,7 @@ static PetscErrorCode get_households(mapper *m, yaml_node_t *node)
 
     PetscCall(get_pair(m, node, i, &key, &key_node, &value));
     if (!strcmp(key, "panel")) {
-      PetscCall(get_section(m, value, "panel", 2, panel, m->map));
+      PetscCall(get_section(m, value, "panel", 3, panel, m->map));
       has_panel = true;
     } else if (!strcmp(key, "kinds")) {
       PetscCall(get_kinds(m, value));

@@ -6,6 +6,7 @@
  * with each.  A composition may be of several kinds; which, the fit decides.
  */
 #include "census_impl.h"
+#include "gradus/real.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -160,6 +161,36 @@ static PetscErrorCode join_for_kind(census *c, int k, int32_t *room)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Households that are larger than any of the panel, whose largest stand for these, too. */
+static PetscErrorCode join_larger(census *c, int32_t *room)
+{
+  const double part = 0.005, fall = 0.4; /* of all households; from each size to the next */
+  census_panel *p = &c->panel;
+  const int32_t n_old = p->n_type;
+  const int largest = p->type[n_old - 1].n; /* sorted by size */
+  const int end = (int)PetscMin(c->map.panel.largest, CENSUS_MAX_SIZE);
+  double sum = 0;
+
+  PetscFunctionBegin;
+  for (int i = 0; i < JOIN_TRIES && p->n_type < n_old + JOIN_ENOUGH; i++) {
+    double u[2];
+    const census_type *a, *b;
+
+    rng_uniform_pair(c->key, RNG_CENSUS, i, CENSUS_DRAW_JOIN, CENSUS_MAX_KINDS, u);
+    a = &p->type[(int32_t)(u[0] * n_old)], b = &p->type[(int32_t)(u[1] * n_old)];
+    if (a->n + b->n <= largest || a->n + b->n > end) continue;
+    if (p->n_type == *room)
+      PetscCall(PetscRealloc(sizeof *p->type * (size_t)(*room *= 2), &p->type));
+    p->type[p->n_type] = join_types(&p->type[(int32_t)(u[0] * n_old)],
+                                    &p->type[(int32_t)(u[1] * n_old)]);
+    p->type[p->n_type].weight = real_exp((p->type[p->n_type].n - largest) * real_log(fall));
+    sum += p->type[p->n_type++].weight;
+  }
+  for (int32_t i = n_old; i < p->n_type; i++)
+    p->type[i].weight *= part * (double)c->tables.n_row / sum;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode make_types(census *c)
 {
   census_panel *p = &c->panel;
@@ -171,6 +202,8 @@ static PetscErrorCode make_types(census *c)
     for (int copy = 0; copy < COPIES; copy++) p->type[p->n_type++] = draw_type(c, row, copy);
   merge_types(p);
   room = PetscMax(p->n_type, 1);
+  PetscCall(join_larger(c, &room));
+  merge_types(p);
   for (int k = 0; k < c->map.n_kind; k++) {
     bool is_found = false;
 

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SWEEPS = 12, FIRST_SWEEPS = 60 };
+enum { SWEEPS = 40, FIRST_SWEEPS = 60 };
 
 /* What is to be made in this rank's areas. */
 typedef struct plan {

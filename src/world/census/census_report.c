@@ -60,6 +60,21 @@ static PetscErrorCode sum_ranks(census *c)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Shares in each zone become numbers of what was made there. */
+static void scale_shapes(census *c)
+{
+  for (int i = 0; i < c->n_marginal; i++) {
+    census_marginal *m = &c->marginal[i];
+
+    for (int z = 0; z < m->n_zone && m->is_shape; z++) {
+      double made = 0;
+
+      for (int g = 0; g < m->n_group; g++) made += m->made[(int64_t)z * m->n_group + g];
+      for (int g = 0; g < m->n_group; g++) m->table[(int64_t)z * m->n_group + g] *= made;
+    }
+  }
+}
+
 static void compare(const census *c, const census_marginal *m, world_marginal *line)
 {
   double apart = 0, apart_whole = 0, zone_table;
@@ -159,6 +174,7 @@ PetscErrorCode census_report_finish(census *c, const char path[], world_census_r
   PetscFunctionBegin;
   PetscCall(sum_flows(c));
   PetscCall(sum_ranks(c));
+  scale_shapes(c);
   report->n = c->n_marginal;
   for (int i = 0; i < c->n_marginal; i++) compare(c, &c->marginal[i], &report->line[i]);
   if (path) PetscCall(write_rows(c, path));

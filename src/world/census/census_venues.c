@@ -26,7 +26,7 @@ typedef struct line {
   int64_t *at;     /* [n_here] place of each that arrived; owned */
   PetscInt *order; /* [n_here] who arrived at each place; owned */
   int32_t *area;   /* [n_here] place of the area, by place in line; owned */
-  census_marginal *m;
+  census_marginal *number, *sizes; /* sizes may be NULL */
 } line;
 
 /* ---- laws of sizes ---- */
@@ -139,10 +139,8 @@ static int bin_of_size(int64_t size)
 /* A venue, whose first member comes to this zone. */
 static void count_venue(const line *l, int zone, int64_t size)
 {
-  if (l->m->n_zone > 1)
-    l->m->made[zone * l->m->n_group + bin_of_size(size)] += 1;
-  else
-    l->m->made[0] += 1;
+  l->number->made[0] += 1;
+  if (l->sizes) l->sizes->made[zone * CENSUS_SIZE_BINS + bin_of_size(size)] += 1;
 }
 
 static PetscErrorCode deal_line(const line *l, int64_t id[])
@@ -168,38 +166,41 @@ static PetscErrorCode deal_line(const line *l, int64_t id[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static void fill_marginal(const line *l)
+/* What is wanted: as many venues as the law's mean says, and its shares of sizes in each zone. */
+static PetscErrorCode create_marginals(line *l)
 {
-  const census_tables *t = &l->c->tables;
   const census_law *law = &l->place->size;
-  const double mean = law_mean(law);
+  const int n_zone = l->c->tables.n_zone;
+  char name[WORLD_NAME_SIZE];
 
-  for (int g = 0; g < l->m->n_group; g++) {
-    if (l->m->n_group == 1)
-      snprintf(l->m->group[g], WORLD_NAME_SIZE, "venues");
-    else if (g == CENSUS_SIZE_BINS - 1)
-      snprintf(l->m->group[g], WORLD_NAME_SIZE, "%d+", bin_first[g]);
+  PetscFunctionBegin;
+  snprintf(name, sizeof name, "%.50s venues", l->place->name);
+  PetscCall(census_marginal_create(l->c, name, 1, 1, &l->number));
+  strcpy(l->number->group[0], "venues");
+  l->number->table[0] = (double)l->n / law_mean(law);
+  if (!(law->exponent > 0)) PetscFunctionReturn(PETSC_SUCCESS);
+  snprintf(name, sizeof name, "%.50s sizes", l->place->name);
+  PetscCall(census_marginal_create(l->c, name, n_zone, CENSUS_SIZE_BINS, &l->sizes));
+  l->sizes->is_shape = true;
+  for (int g = 0; g < CENSUS_SIZE_BINS; g++) {
+    const bool is_last = g == CENSUS_SIZE_BINS - 1;
+
+    if (is_last)
+      snprintf(l->sizes->group[g], WORLD_NAME_SIZE, "%d+", bin_first[g]);
     else
-      snprintf(l->m->group[g], WORLD_NAME_SIZE, "%d-%d", bin_first[g], bin_first[g + 1] - 1);
+      snprintf(l->sizes->group[g], WORLD_NAME_SIZE, "%d-%d", bin_first[g], bin_first[g + 1] - 1);
+    for (int z = 0; z < n_zone; z++)
+      l->sizes->table[z * CENSUS_SIZE_BINS + g] = law_at_least(law, bin_first[g]) -
+                                                  (is_last ? 0
+                                                           : law_at_least(law, bin_first[g + 1]));
   }
-  for (int a = 0; a < t->n_area; a++) {
-    const int zone = l->m->n_zone > 1 ? t->zone[l->c->order[a]] : 0;
-    double *table = l->m->table + (int64_t)zone * l->m->n_group;
-    const double venues = (double)(l->first[a + 1] - l->first[a]) / mean;
-
-    for (int g = 0; g < l->m->n_group; g++)
-      table[g] += l->m->n_group == 1
-                    ? venues
-                    : venues *
-                        (law_at_least(law, bin_first[g]) -
-                         (g == CENSUS_SIZE_BINS - 1 ? 0 : law_at_least(law, bin_first[g + 1])));
-  }
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 PetscErrorCode census_deal(census *c, const census_pool *p, const census_place *place, int draw,
-                           int kind, int64_t *n_id, census_marginal *m)
+                           int kind, int64_t *n_id)
 {
-  line l = {.c = c, .place = place, .draw = draw, .m = m};
+  line l = {.c = c, .place = place, .draw = draw};
   int64_t *id, *answer;
   int32_t *area;
   uint64_t *key;
@@ -211,6 +212,7 @@ PetscErrorCode census_deal(census *c, const census_pool *p, const census_place *
     PetscCall(PetscFree(l.first));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
+  PetscCall(create_marginals(&l));
   PetscCall(send_members(&l, p, &ship, &area, &key));
   PetscCall(stand_in_line(&l, ship->n_recv, area, key));
   PetscCall(PetscFree(area));
@@ -218,7 +220,6 @@ PetscErrorCode census_deal(census *c, const census_pool *p, const census_place *
   PetscCall(PetscMalloc1(l.n_here, &id));
   PetscCall(PetscMalloc1(p->n, &answer));
   PetscCall(deal_line(&l, id));
-  fill_marginal(&l);
   PetscCall(PetscFree(l.at));
   PetscCall(PetscFree(l.area));
   PetscCall(PetscFree(l.order));

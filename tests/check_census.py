@@ -133,8 +133,8 @@ def check_groups():
 
 
 def check_mistakes():
-    cases = [("areas.csv", "300", "3x0", r"areas.csv:2:5: people: "),
-             ("areas.csv", ",44,", ",-44,", "is negative"),
+    cases = [("areas.csv", ",600,", ",6x0,", r"areas.csv:2:5: people: "),
+             ("areas.csv", ",89,", ",-89,", "is negative"),
              ("areas.csv", "in_communal", "communal", "areas.csv:1: in_communal: "),
              ("areas.csv", "Northam", "Nowhere", "areas.csv:2:2: district: "),
              ("flows.csv", "A01,A02", "A01,A77", r"flows.csv:3:2: work: "),

@@ -3,7 +3,7 @@
 
     python3 make_tables.py [FOLDER]
 
-18 areas in 3 districts and 2 regions, 5,400 people.  Only the standard library; the same tables
+18 areas in 3 districts and 2 regions, 11,000 people.  Only the standard library; the same tables
 every time.  Ages, household sizes and the share in communal establishments are those of England
 and Wales in the 2011 Census, rounded (Office for National Statistics; Open Government Licence
 v3.0; Contains National Statistics data (c) Crown copyright).  Everything else is made up: the
@@ -30,7 +30,7 @@ PANEL = [(14, "70"), (8, "80"), (5, "88"), (9, "30"), (12, "50"), (6, "25"), (5,
          (2, "46 44 19 16 12"), (1, "36 34 8 5 2"), (2, "42 40 15 12 8 3"), (1, "72 45 43 16 12 9")]
 BANDS = list(range(0, 90, 10))
 
-AREAS, PEOPLE, SPACING = 18, 300, 1500.0                       # people on average; metres
+AREAS, PEOPLE, SPACING = 18, 600, 1500.0                       # people on average; metres
 DISTRICTS = [("Northam", "Upland"), ("Midham", "Lowland"), ("Southam", "Lowland")]
 
 

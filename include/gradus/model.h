@@ -78,7 +78,8 @@ typedef struct model_record {
   double *der[MODEL_MAX_SETS];
 } model_record;
 
-/* model_record_event - agent i has an event of this flow at `time`, tangents dtime[width]
+/* model_record_event - agent i has an event of this flow at `time`, tangents dtime[width], NULL for
+ * none
  *
  * Adds phi = m - time/dt at m = ceil(time/dt) and 1 - phi at m + 1; all of it at 0 if m < 0.
  * Events after the end are dropped.  Not collective. */

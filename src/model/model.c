@@ -360,10 +360,12 @@ void model_record_event(model_record *r, int flow, PetscInt i, double time, cons
       continue;
     }
     r->val[s][at] += phi;
-    if (r->width) dual_row_axpy(r->width, r->der[s] + at * (size_t)r->width, -1 / r->dt, dtime);
+    if (r->width && dtime)
+      dual_row_axpy(r->width, r->der[s] + at * (size_t)r->width, -1 / r->dt, dtime);
     if (m + 1 == r->n_time) continue;
     at += stride;
     r->val[s][at] += 1.0 - phi;
-    if (r->width) dual_row_axpy(r->width, r->der[s] + at * (size_t)r->width, 1 / r->dt, dtime);
+    if (r->width && dtime)
+      dual_row_axpy(r->width, r->der[s] + at * (size_t)r->width, 1 / r->dt, dtime);
   }
 }

@@ -101,20 +101,21 @@ double epidemic_present(const epidemic *e, double delay, double a, double dt, do
   return PetscMax(0, PetscMin(1, part));
 }
 
-/* Tangents of the record's columns: as they travel, or with perturbed worlds those at fixed events. */
-static void spread(const epidemic *e, const double *row, double *out)
+/* Tangents of the record's columns: as they travel, or with perturbed worlds those at fixed events;
+ * NULL if there are none. */
+static const double *spread(const epidemic *e, const double *row, double *out)
 {
-  const model_record *r = e->record;
+  bool has_any = false;
 
-  if (!e->sparse) {
-    for (int j = 0; j < r->width; j++) out[j] = row[j];
-    return;
-  }
-  for (int p = 0; p < r->width; p++) {
+  if (!e->sparse) return row;
+  for (int j = 0; j < e->width; j++) has_any = has_any || row[j] != 0;
+  if (!has_any) return NULL;
+  for (int p = 0; p < e->record->width; p++) {
     const int at = p < e->sparse->n_free ? e->direction[p] : -1;
 
     out[p] = at >= 0 && at < e->width ? row[at] : 0;
   }
+  return out;
 }
 
 void epidemic_infect(epidemic *e, PetscInt i, double tau, const double *dtau, bool is_at_start)
@@ -123,13 +124,11 @@ void epidemic_infect(epidemic *e, PetscInt i, double tau, const double *dtau, bo
   const double delay = delay_of(e, i, row);
 
   for (int j = 0; j < e->width; j++) row[j] += dtau[j];
-  spread(e, dtau, out);
-  model_record_event(e->record, EPIDEMIC_INFECTION, i, is_at_start ? -INFINITY : tau, out);
-  spread(e, row, out);
-  model_record_event(e->record, EPIDEMIC_ONSET, i, tau + delay, out);
+  model_record_event(e->record, EPIDEMIC_INFECTION, i, is_at_start ? -INFINITY : tau,
+                     spread(e, dtau, out));
+  model_record_event(e->record, EPIDEMIC_ONSET, i, tau + delay, spread(e, row, out));
   for (int j = 0; j < e->width; j++) row[j] = dtau[j] + e->span.d[j];
-  spread(e, row, out);
-  model_record_event(e->record, EPIDEMIC_REMOVAL, i, tau + e->span.v, out);
+  model_record_event(e->record, EPIDEMIC_REMOVAL, i, tau + e->span.v, spread(e, row, out));
 }
 
 /* Agent i is infected at the start. */

@@ -11,6 +11,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <time.h>
 
 enum { REFERENCE_OFFSET = 1 << 23, PLAIN_RUNS = 5 };
 
@@ -88,6 +89,7 @@ static PetscErrorCode fill_card(session *s, const compare *c, const estimate *e,
   const int width = e->type == ESTIMATE_NONE ? 0 : e->n_free;
   const size_t row = cells * (size_t)(1 + width);
   double *result, start;
+  clock_t cpu;
 
   PetscFunctionBegin;
   b.size = estimate_block(e, s->s, n);
@@ -96,9 +98,12 @@ static PetscErrorCode fill_card(session *s, const compare *c, const estimate *e,
   for (int r = 0; r <= b.size; r++) PetscCall(simulate_trajectory_create(s->s, width, &b.y[r]));
   PetscCall(PetscMalloc1(row * (size_t)b.size * (size_t)s->groups->n_group, &result));
   start = MPI_Wtime();
+  cpu = clock();
   PetscCall(run_rounds(&b, result, row));
+  card->cpu = (double)(clock() - cpu) / CLOCKS_PER_SEC * s->groups->n_group / (double)n;
   card->n = n;
   card->seconds = (MPI_Wtime() - start) * s->groups->n_group / (double)n;
+  PetscCallMPI(MPI_Bcast(&card->cpu, 1, MPI_DOUBLE, 0, s->comm));
   PetscCallMPI(MPI_Bcast(&card->seconds, 1, MPI_DOUBLE, 0, s->comm));
   PetscCall(PetscFree(result));
   for (int r = 0; r <= b.size; r++) PetscCall(simulate_trajectory_destroy(&b.y[r]));

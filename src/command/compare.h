@@ -17,7 +17,7 @@ typedef struct compare_card {
   int64_t n;
   double *mean, *square; /* [n_cell][n_free] owned */
   double *value;         /* [n_cell] mean of the observables; owned */
-  double seconds;        /* a run; a function of the machine */
+  double seconds, cpu;   /* a run; of rank 0's processor; functions of the machine */
 } compare_card;
 
 typedef struct compare {

@@ -5,7 +5,7 @@
  * by the reference.  With sd of a run, J the reference's derivative, y the observable's mean:
  *   med   median over entries of sd/|J|
  *   col   root mean square over parameters of |sd column|/|J column|, rows divided by y
- *   cost  seconds of a run over those of a plain run
+ *   cost  processor time of a run over that of a plain run, on rank 0
  *   F     plain runs that 10 % cost: cost med^2/0.01, cost col^2/0.01
  */
 #include "compare.h"
@@ -116,7 +116,7 @@ static int by_size(const void *a, const void *b)
 static PetscErrorCode print_one(const session *s, const compare *c, const compare_card *card)
 {
   const int P = c->reference.n_free;
-  const double cost = card->seconds / c->plain_seconds;
+  const double cost = card->cpu / c->plain.cpu;
   double med, col = 0;
   merit m = {0};
 

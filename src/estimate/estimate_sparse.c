@@ -171,6 +171,25 @@ static void set_shape(const estimate *e, const pilot *p, double shape[])
     shape[n] = sum > 0 ? PetscMax(shape[n], least * sum / count) : 1;
 }
 
+/* The pilots opened worlds in proportion to hazards; c and the work a world as they will be. */
+static void foresee(estimate *e, const pilot *p, const double shape[])
+{
+  double all = 0, shaped = 0, square = 0, shaped_square = 0, work = 0;
+
+  for (PetscInt n = 0; n < p->n; n++) {
+    const double size = p->sum_importance[n], length = PetscMax(smooth(p, p->sum_length, n), 0);
+
+    all += size;
+    shaped += size * shape[n];
+    square += size * length;
+    shaped_square += size * length / shape[n];
+    work += size * shape[n] * PetscMax(smooth(p, p->sum_work, n), 0);
+  }
+  if (!(all > 0 && square > 0)) return;
+  e->pilot_c *= shaped_square * shaped / (square * all);
+  e->pilot_work = work / shaped;
+}
+
 /* |column j|^2 of the mean of n runs, and its variance in one run. */
 static double norm_of(const pilot *p, int n_run, size_t j, double *variance)
 {
@@ -189,6 +208,9 @@ static double norm_of(const pilot *p, int n_run, size_t j, double *variance)
   return norm;
 }
 
+#define LEAST_BASE \
+  0.2 /* of the pilots' variance is taken to be the base runs': few runs tell little */
+
 /* rel^2 = V + c/worlds: c from the worlds within runs, V from the runs less that. */
 static void set_law(estimate *e, const pilot *p, double n_world)
 {
@@ -206,7 +228,7 @@ static void set_law(estimate *e, const pilot *p, double n_world)
   }
   if (!n) return;
   e->pilot_c = within / n * n_world;
-  e->pilot_v = PetscMax((total - within) / n, 0.05 * total / n);
+  e->pilot_v = PetscMax((total - within) / n, LEAST_BASE * total / n);
 }
 
 /* Beyond a fifth of the agents worlds are no longer sparse. */
@@ -217,8 +239,8 @@ static double most_worlds(const simulate *s)
 
 /* What a run costs in plain runs: without worlds, and each world.  Prices, not clocks, so that results
  * do not depend on the machine; both were measured (src/sample/README.md). */
-#define RUN_PRICE 1.6   /* plain runs */
-#define TOUCH_PRICE 8.0 /* agent-steps */
+#define RUN_PRICE 1.6    /* plain runs */
+#define TOUCH_PRICE 10.0 /* agent-steps */
 
 static double world_price(const estimate *e, const simulate *s)
 {
@@ -278,9 +300,10 @@ static PetscErrorCode run_pilots(estimate *e, simulate *s, const dual theta[], r
     sum_opened += p->sum_opened[n];
   }
   e->pilot_work = sum_opened > 0 ? sum_work / sum_opened : 0;
+  set_shape(e, p, shape);
+  foresee(e, p, shape);
   if (e->n_world == 0) e->n_world = best_worlds(e, s);
   describe_pilot(e, s);
-  set_shape(e, p, shape);
   PetscCall(PetscMalloc1(p->n, &e->rate));
   set_rates(p, shape, e->n_world, e->rate);
   PetscCall(PetscFree(shape));

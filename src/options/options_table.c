@@ -151,7 +151,7 @@ const option options_table[] = {
    .flags = OPTIONS_ANSWER | OPTIONS_OPEN_LOW, AT_LEAST(0), .unit = "worlds",
    .help = "perturbed worlds a run, on average; unset: from the pilot"},
   {.name = "spa_importance", .type = OPTIONS_WORD, .commands = JACOBIAN, .flags = OPTIONS_ANSWER,
-   .words = "lambda|day|cost", .initial = "day",
+   .words = "lambda|day|cost", .initial = "cost",
    .help = "worlds opened by hazard alone, also by day, also by cost"},
   {.name = "spa_form", .type = OPTIONS_WORD, .commands = JACOBIAN, .flags = OPTIONS_ANSWER,
    .words = "auto|sparse|replay", .initial = "auto",

@@ -142,6 +142,7 @@ bench: $(program) $(benches)
 	@$(setting) sh tests/bench.sh
 bench-full: $(program) $(benches)
 	@$(setting) sh tests/bench.sh full
+	@$(setting) $(PYTHON) tests/bench_spa.py
 check-large: $(program)
 	@$(setting) sh tests/large_same_bytes.sh
 

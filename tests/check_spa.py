@@ -24,6 +24,8 @@ WORLD = """inputs/tiny/run.yaml -closed_kinds school,company -closed_days 5,6
   """.split()
 GROUPS = """inputs/tiny/run.yaml -susceptibility_by group -susceptibility_groups child,elder -parameters_susceptibility_child 0.7
   -parameters_susceptibility_elder 1.3 -free beta_household,susceptibility_child,susceptibility_elder""".split()
+TOWN = """inputs/compare/weekends.yaml -world synthetic:town:4000 -susceptibility_by area -susceptibility_groups 0,1,2,3
+  -free beta_work,isolation_delay,susceptibility_0,susceptibility_1,susceptibility_2,susceptibility_3""".split()
 GRAPH = "-model sir_graph -graph_nodes 200 -steps 20".split()
 LIFE = "-model game_of_life -board 4 -steps 5".split()
 
@@ -70,9 +72,20 @@ check_against_fd(", susceptibility by group", GROUPS, 4000,
                  (("pathwise -pathwise_accept_bias false", "threshold clock", 2000), ("spa -spa_form sparse -spa_worlds 40", "sparse worlds", 1500),
                   ("spa -spa_form replay", "replayed worlds", 1000), ("score", "step clock", 8000)))
 
+# the test problem in small, with rates of areas: times 15, 30, 45, 60 of the infections
+reference, done = run(TOWN, "fd", "fd.h5", 300)
+path, done = run(TOWN, "spa -spa_worlds 200", "spa.h5", 300)
+with h5py.File(reference) as a, h5py.File(path) as b:
+    x, y = a["sensitivity/infections"][15::15], b["sensitivity/infections"][15::15]
+    error = np.hypot(a["sensitivity/infections_se"][15::15], b["sensitivity/infections_se"][15::15])
+    z = ((y - x) / error)[np.abs(x) > 0.05 * np.abs(x).max(0)]
+say(np.sqrt(np.mean(z**2)) <= 1.5 and np.abs(z).max() < 4, "spa agrees with fd on a town, rates of areas among them",
+    f"{z.size} entries: rms z {np.sqrt(np.mean(z**2)):.2f}, largest {np.abs(z).max():.2f}")
+
 for case_name, case, estimators in (
         ("epidemic", WORLD, ("spa -spa_form sparse -spa_worlds 40", "spa -spa_form replay", "score", "fd -clock step")),
         ("epidemic by group", GROUPS, ("pathwise", "spa -spa_form sparse -spa_worlds 40", "score")),
+        ("epidemic, rates of areas", TOWN, ("spa",)),
         ("sir_graph", GRAPH, ("spa -spa_form sparse", "spa -spa_form replay", "score", "fd", "st", "gumbel",
                               "st -form s_inside -gradient_horizon 3")),
         ("game_of_life", LIFE, ("spa", "score", "fd", "st", "gumbel"))):

@@ -239,7 +239,8 @@ static PetscErrorCode answer(perturb *p, const perturb_step *s, const perturb_me
     if (m->world >= 0 && e->world != m->world) continue;
     p->ops->force(p->context, e->agent, p->ops->base(p->context, e->agent), s->time, theirs);
     p->ops->force(p->context, e->agent, e->life, s->time, ours);
-    if (theirs[0] > 0 || ours[0] > 0) p->touches[e->world]++; /* entries that are over may be gone */
+    if (theirs[0] > 0 || ours[0] > 0)
+      p->touches[e->world]++; /* entries that are over may be gone */
     if (!(theirs[class] > ours[class])) continue;
     c.venue = p->w->site_venue[m->site] * WORLD_MAX_KINDS + kind;
     c.gid = p->w->gid[e->agent];

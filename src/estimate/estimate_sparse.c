@@ -240,7 +240,7 @@ static double most_worlds(const simulate *s)
 /* What a run costs in plain runs: without worlds, and each world.  Prices, not clocks, so that results
  * do not depend on the machine; both were measured (src/sample/README.md). */
 #define RUN_PRICE 1.6    /* plain runs */
-#define TOUCH_PRICE 10.0 /* agent-steps */
+#define TOUCH_PRICE 15.0 /* agent-steps */
 
 static double world_price(const estimate *e, const simulate *s)
 {

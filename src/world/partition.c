@@ -13,7 +13,8 @@
 
 enum {
   HILBERT_BITS = 30,
-  GATHER_EDGES = 1 << 25 /* counted at both ends; 256 MB */
+  GATHER_EDGES = 1 << 25, /* counted at both ends; 256 MB */
+  BALANCE_PARTS = 32      /* more take Scotch's slower strategy too long */
 };
 
 /* Scotch adds up weights in 32 bits: their sums are kept below this. */
@@ -257,7 +258,7 @@ static PetscErrorCode try_ptscotch(MPI_Comm comm, const partition_graph *graph, 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The smaller cut of two strategies: neither is the better one on all graphs. */
+/* The smaller cut of two strategies: with few parts, neither is the better one on all graphs. */
 static PetscErrorCode apply_ptscotch(MPI_Comm comm, const partition_graph *graph,
                                      PetscMPIInt n_part, PetscMPIInt owner[])
 {
@@ -266,8 +267,9 @@ static PetscErrorCode apply_ptscotch(MPI_Comm comm, const partition_graph *graph
   int64_t cut[2];
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1(graph->n_area, &other));
   PetscCall(try_ptscotch(comm, graph, n_part, MP_PTSCOTCH_DEFAULT, owner));
+  if (n_part > BALANCE_PARTS) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscMalloc1(graph->n_area, &other));
   PetscCall(try_ptscotch(comm, graph, n_part, MP_PTSCOTCH_BALANCE, other));
   PetscCall(partition_quality(comm, graph, n_part, owner, &imbalance, &cut[0]));
   PetscCall(partition_quality(comm, graph, n_part, other, &imbalance, &cut[1]));

@@ -77,9 +77,9 @@ int base_exit_code(PetscErrorCode code);
 
 /* What the system says of this process's memory, in bytes; 0 where it does not say. */
 typedef struct base_memory {
-  int64_t now, peak; /* in use, and the most that was (VmRSS, VmHWM) */
-  int64_t address;   /* address space (VmSize) */
-  int64_t limit;     /* of the address space (ulimit -v, RLIMIT_AS); 0: none */
+  int64_t now, peak;             /* in use, and the most that was (VmRSS, VmHWM) */
+  int64_t address, peak_address; /* address space, and the most that was (VmSize, VmPeak) */
+  int64_t limit;                 /* of the address space (ulimit -v, RLIMIT_AS); 0: none */
 } base_memory;
 
 /* base_memory_read - not collective */

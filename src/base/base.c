@@ -7,6 +7,21 @@
 
 static char first_message[BASE_MESSAGE_SIZE];
 
+/* An allocation failed: what is had already, and what may be. */
+static void tell_memory(const char who[])
+{
+  static const char hint[] = "more ranks share it; gradus check says what a run needs";
+  const base_memory m = base_memory_read();
+
+  if (m.limit)
+    snprintf(first_message, sizeof first_message,
+             "memory: %s: needs more than %.4g MB, the limit is %.4g MB (ulimit -v; %s)", who,
+             (double)m.address / 1e6, (double)m.limit / 1e6, hint);
+  else
+    snprintf(first_message, sizeof first_message, "memory: %s: no more is to be had (%s)", who,
+             hint);
+}
+
 PetscErrorCode base_error_handler(MPI_Comm comm, int line, const char *function, const char *file,
                                   PetscErrorCode code, PetscErrorType type, const char *message,
                                   void *context)
@@ -20,8 +35,7 @@ PetscErrorCode base_error_handler(MPI_Comm comm, int line, const char *function,
   if (is_memory) code = PETSC_ERR_MEM;
   if (type == PETSC_ERROR_INITIAL && !first_message[0]) {
     if (is_memory)
-      snprintf(first_message, sizeof first_message, "memory: %s: no more is to be had (%s)",
-               message ? message : "?", "more ranks share it; gradus check says what a run needs");
+      tell_memory(message ? message : "?");
     else if (code > BASE_ERROR(0))
       snprintf(first_message, sizeof first_message, "%s", message ? message : "");
     else

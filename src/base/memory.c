@@ -16,6 +16,7 @@ base_memory base_memory_read(void)
   while (file && fgets(line, sizeof line, file)) {
     if (sscanf(line, "VmHWM: %lld kB", &kib) == 1) m.peak = (int64_t)kib * 1024;
     if (sscanf(line, "VmRSS: %lld kB", &kib) == 1) m.now = (int64_t)kib * 1024;
+    if (sscanf(line, "VmPeak: %lld kB", &kib) == 1) m.peak_address = (int64_t)kib * 1024;
     if (sscanf(line, "VmSize: %lld kB", &kib) == 1) m.address = (int64_t)kib * 1024;
   }
   if (file) fclose(file);

@@ -123,8 +123,9 @@ static PetscErrorCode say_head(const session *s, const plan_measures *m, bool is
   if (m->n_step && m->n_step < s->m->n_step)
     PetscCall(
       say(s, "            later steps were not seen: more -plan_seconds, if they cost more\n"));
-  PetscCall(say(s, "network     %.3g us a message, %.3g GB/s (%s)\n", 1e6 * m->latency,
-                1e-9 * m->bandwidth, m->is_measured ? "measured here" : "given or usual"));
+  PetscCall(say(s, "network     %.3g us a message, %.3g GB/s (%s); %.3g ns a row of it\n",
+                1e6 * m->latency, 1e-9 * m->bandwidth,
+                m->is_measured ? "measured here" : "given or usual", 1e9 * m->row));
   if (!is_same)
     PetscCall(say(s, "note        the graph of areas is large: ptscotch on other numbers of ranks "
                      "makes another partition of about the same cut\n"));

@@ -8,7 +8,10 @@
 #include <string.h>
 
 static const char *const partitioner[] = {"blocks", "hilbert", "ptscotch"};
-enum { N_PARTITIONER = 3 };
+enum {
+  N_PARTITIONER = 3,
+  OUTPUT_BYTES = 5000000 /* of HDF5 and MPI-IO once a file is written */
+};
 
 static bool is_relaxed(const session *s)
 {
@@ -44,7 +47,8 @@ static plan_memory memory_of(const session *s, PetscMPIInt n_rank, const world_c
     m.model += s->m->ops->relaxed_bytes(s->m, c, width,
                                         s->e.type == ESTIMATE_GUMBEL && s->e.is_soft);
   m.run = simulate_bytes(s->s, n_rank, c->n_agent, n_row, width) + replicates_bytes(s, n_rank);
-  m.peak = base + PetscMax(m.reading, m.world + m.model + m.run);
+  m.run += OUTPUT_BYTES;
+  m.peak = base + PetscMax(m.reading + OUTPUT_BYTES, m.world + m.model + m.run);
   return m;
 }
 
@@ -131,7 +135,8 @@ static void add_step(const plan_context *p, const world_deal *d, plan_row *row)
     const int64_t messages = c->n_neighbour + c->n_neighbour_in;
     const int64_t sent = bytes * (c->n_site_sent + c->n_site_received);
     const double compute = 1e-9 * p->m->ns * (double)c->n_agent;
-    const double exchange = p->m->latency * (double)messages + (double)sent / p->m->bandwidth;
+    const double exchange = p->m->latency * (double)messages + (double)sent / p->m->bandwidth +
+                            p->m->row * (double)(c->n_leaf + c->n_slot);
 
     row->messages_max = PetscMax(row->messages_max, messages);
     row->bytes_max = PetscMax(row->bytes_max, sent);

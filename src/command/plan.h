@@ -35,6 +35,7 @@ typedef struct plan_measures {
   double ns;                 /* an agent's step on a rank of its own core */
   PetscInt n_step;           /* steps it was measured over; 0: given */
   double latency, bandwidth; /* seconds, bytes/second */
+  double row;                /* seconds of a row that an exchange handles */
   bool is_measured;          /* both: latency and bandwidth */
   double reading_seconds;    /* of an agent of a rank's share */
 } plan_measures;

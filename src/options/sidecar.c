@@ -232,6 +232,7 @@ PetscErrorCode sidecar_write(sidecar *s, const char state[])
 
   PetscFunctionBegin;
   PetscCall(sidecar_int_by_rank(s, "peak_memory_bytes", base_memory_read().peak));
+  PetscCall(sidecar_int_by_rank(s, "peak_address_bytes", base_memory_read().peak_address));
   PetscCall(compose(s, state, &j));
   if (!s->rank) PetscCall(json_write(&j, s->path, true, &problem));
   PetscCall(json_destroy(&j));

@@ -1,0 +1,68 @@
+#!/bin/sh
+# check_plan.sh - gradus plan from outside: same counts whoever asks, memory that holds      timeout: 300
+#
+# Counts of a plan made on 1, 2 and 3 ranks; stated memory against the peak of runs; runs in too little
+# address space; a world without coordinates; tables, lines for Slurm, mistakes.
+tmp=${TEST_TMP:?}
+run="inputs/tiny/run.yaml"
+
+verdict() { # name good
+  if [ "$2" ]; then echo "ok $1"; else echo "FAIL $1"; fi
+}
+
+plan() { # ranks output option...
+  n=$1 output=$tmp/$2 && shift 2
+  "$MPIEXEC" -q -n "$n" "$GRADUS" plan "$@" -plan_ranks 1,2,3,8 -plan_ns 20 -progress none \
+    -overwrite -output "$output" >"$tmp/said" 2>"$tmp/error"
+}
+
+# partition, ranks, agents, balance, cut, messages, bytes: columns 1 to 9
+for n in 1 2 3; do
+  plan $n plan$n.csv "$run" && cut -d, -f1-9 "$tmp/plan$n.csv" >"$tmp/counts$n" || echo "FAIL plan on $n"
+done
+verdict "1, 2 and 3 ranks count the same" \
+  "$(cmp "$tmp/counts1" "$tmp/counts2" && cmp "$tmp/counts1" "$tmp/counts3" && echo 1)"
+verdict "12 rows and a head" "$([ "$(wc -l <"$tmp/counts1")" -eq 13 ] && echo 1)"
+plan 1 plan.json "$run" -plan_slurm 3
+verdict "JSON is JSON" "$("$PYTHON" -m json.tool "$tmp/plan.json" >"$tmp/pretty" && echo 1)"
+verdict "lines for Slurm" "$(grep -q '^#SBATCH --ntasks=3$' "$tmp/said" &&
+  grep -q '^#SBATCH --mem-per-cpu=[0-9]*M$' "$tmp/said" &&
+  grep -q '^#SBATCH --time=0:[0-9][0-9]:00$' "$tmp/said" && echo 1)"
+plan 1 plan.h5 "$run"
+verdict "a plan is a table: exit 2" "$([ $? -eq 2 ] && echo 1)"
+plan 1 plan.csv "$run" -plan_slurm 0
+verdict "no ranks: exit 2" "$([ $? -eq 2 ] && echo 1)"
+
+awk 'BEGIN { print "area,venue:house"; for (i = 0; i < 400; i++) printf "%d,%d\n", i / 10, i / 7 }' \
+  >"$tmp/bare.csv"
+plan 2 bare.csv.csv -world "$tmp/bare.csv"
+verdict "without coordinates hilbert is blocks, and says so" "$(grep -q 'hilbert is blocks' "$tmp/said" &&
+  [ "$(grep ^blocks "$tmp/bare.csv.csv" | cut -d, -f2-9)" = \
+    "$(grep ^hilbert "$tmp/bare.csv.csv" | cut -d, -f2-9)" ] && echo 1)"
+
+[ -z "$SAN" ] || { echo "skip memory (sanitizers)"; exit 0; }
+world="-world synthetic:600000 -days 4 -initial_cases 100 -progress none -quiet -overwrite"
+for n in 1 2; do
+  "$MPIEXEC" -q -n $n "$GRADUS" sensitivity $world -free beta_household,beta_work,beta_leisure \
+    -output "$tmp/r.h5" || echo "FAIL a run on $n ranks"
+  told=$("$PYTHON" - "$tmp/r.h5.run.json" <<'EOF'
+import json, sys
+d = json.load(open(sys.argv[1]))
+stated, peak = max(d["stated_memory_bytes"]), max(d["peak_memory_bytes"])
+print("ok" if abs(stated / peak - 1) < 0.2 else "FAIL",
+      f"stated memory on {d['ranks']} ranks within 20 % of the peak: {stated / 1e6:.0f}, {peak / 1e6:.0f} MB")
+EOF
+  )
+  echo "$told"
+done
+
+# RLIMIT_AS counts address space, most of which MPI and libraries take and never touch.
+need=$(ulimit -v 100000000; "$GRADUS" sensitivity $world -free beta_household -output "$tmp/s.h5" &&
+  "$PYTHON" -c "import json; print(json.load(open('$tmp/s.h5.run.json'))['peak_address_bytes'][0] // 1024)")
+for share in 50 75 90; do
+  (ulimit -v $((need * share / 100))
+   "$GRADUS" sensitivity $world -free beta_household -output "$tmp/s.h5" 2>"$tmp/error")
+  code=$?
+  verdict "address space of $share % of the need: exit 5, one line with need and limit ($code: $(head -c 160 "$tmp/error"))" \
+    "$([ $code -eq 5 ] && [ "$(wc -l <"$tmp/error")" -eq 1 ] && grep -q 'needs.*the limit is' "$tmp/error" && echo 1)"
+done

@@ -143,6 +143,7 @@ bench: $(program) $(benches)
 bench-full: $(program) $(benches)
 	@$(setting) sh tests/bench.sh full
 	@$(setting) $(PYTHON) tests/bench_spa.py
+	@$(setting) $(PYTHON) tests/bench_plan.py -output "$(abspath $(BUILD))/bench_plan.json"
 check-large: $(program)
 	@$(setting) sh tests/large_same_bytes.sh
 

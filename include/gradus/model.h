@@ -159,6 +159,8 @@ typedef struct model_ops {
    * model_begin() with the same arguments.  Optional: runs without them start again at 0 */
   PetscErrorCode (*state)(model *, model_state *);
   PetscErrorCode (*resume)(model *);
+  /* expected observables, exactly: model_exact(); optional */
+  PetscErrorCode (*exact)(model *, const dual theta[], dual y[], bool *is_offered);
   PetscErrorCode (*destroy)(model *);
 } model_ops;
 
@@ -236,6 +238,14 @@ PetscErrorCode model_begin(model *m, const dual theta[], int width, rng_key key,
 
 /* model_step - advance from step*dt to (step + 1)*dt.  Collective. */
 PetscErrorCode model_step(model *m, PetscInt step);
+
+/* model_exact - expected observables and their derivatives without any sampling, where offered
+ *
+ * In      theta  [n_parameter] duals
+ * Out     y      [n_observable][n_step + 1], equal on every rank; untouched if not offered
+ *         is_offered  false if this model, at this size, has no such form
+ * After model_set_up(); not within a run.  Collective on the world's communicator. */
+PetscErrorCode model_exact(model *m, const dual theta[], dual y[], bool *is_offered);
 
 /* model_state_add, model_state_add_vec - one more array, for the methods `state`; a dual_vec is two:
  * values and tangents.  Not collective. */

@@ -1,8 +1,9 @@
 /*
  * cmd_compare.c - the estimators on the user's own model: value, error, bias, cost, and which to trust
  *
- * Each estimator runs its replicates; the reference are central differences with two steps and common
- * random numbers on other replicates, extrapolated: (4 D(h) - D(2h))/3.  What is a function of inputs
+ * Each estimator runs its replicates on the clock it needs; the reference is exact where the model
+ * offers that, else central differences with two steps and common random numbers on other replicates,
+ * extrapolated: (4 D(h) - D(2h))/3.  What is a function of inputs
  * and seed goes to the result file; seconds, and what is made of them, to the screen and the sidecar.
  */
 #include "command.h"
@@ -200,6 +201,76 @@ static PetscErrorCode choose_reference(session *s, compare *c)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Entries that are 0 but for rounding are 0: 1e-12 of the largest of their row and parameter. */
+static void round_to_zero(size_t n_row, size_t n_time, size_t n_free, double *der)
+{
+  for (size_t k = 0; k < n_row; k++)
+    for (size_t p = 0; p < n_free; p++) {
+      double *x = der + k * n_time * n_free + p, most = 0;
+
+      for (size_t t = 0; t < n_time; t++) most = PetscMax(most, fabs(x[t * n_free]));
+      for (size_t t = 0; t < n_time; t++)
+        if (fabs(x[t * n_free]) < 1e-12 * most) x[t * n_free] = 0;
+    }
+}
+
+/* The reference of a model that knows its expected observables; DUAL_MAX directions at a time. */
+static PetscErrorCode fill_exact(session *s, const compare *c, compare_card *card, bool *is_offered)
+{
+  const int P = c->twin[0].n_free, n_time = (int)s->m->n_step + 1;
+  const size_t own = (size_t)s->m->n_observable * (size_t)n_time, cells = compare_cells(s, c);
+  dual theta[MODEL_MAX_PARAMETERS], *y;
+  double *run;
+
+  PetscFunctionBegin;
+  *is_offered = false;
+  PetscCall(PetscMalloc2(own, &y, cells * (size_t)(1 + P), &run));
+  for (int p = 0; p < s->m->n_parameter; p++) theta[p] = dual_const(s->m->parameter[p].value);
+  for (int at = 0; at == 0 || at < P; at += DUAL_MAX) {
+    const int n = PetscMin(P - at, DUAL_MAX);
+
+    for (int j = 0; j < n; j++) theta[c->twin[0].free[at + j]].d[j] = 1;
+    PetscCall(model_exact(s->m, theta, y, is_offered));
+    for (int j = 0; j < n; j++) theta[c->twin[0].free[at + j]].d[j] = 0;
+    for (size_t k = 0; *is_offered && k < own; k++) {
+      run[k] = y[k].v;
+      for (int j = 0; j < n; j++) run[cells + k * (size_t)P + (size_t)(at + j)] = y[k].d[j];
+    }
+  }
+  if (*is_offered) {
+    compare_add_windows(s, c, P, run);
+    round_to_zero((size_t)c->n_row, (size_t)n_time, (size_t)P, run + cells);
+    PetscCall(compare_card_create(cells, P, card));
+    compare_card_add(card, 1, run);
+    card->n = 1;
+    snprintf(card->form, sizeof card->form, "exact");
+  }
+  PetscCall(PetscFree2(y, run));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode run_reference(session *s, compare *c)
+{
+  const char *asked = options_text(s->o, "reference");
+  const int64_t n = options_int(s->o, "reference_replicates");
+  bool is_exact = false;
+
+  PetscFunctionBegin;
+  PetscCall(progress_phase(s->p, "reference", "run", n));
+  if (strcmp(asked, "fd")) PetscCall(fill_exact(s, c, &c->reference, &is_exact));
+  if (!is_exact && !strcmp(asked, "exact"))
+    base_fail(s->comm, BASE_EXIT_OPTION,
+              "reference: model %s offers none that is exact with these options (use fd)",
+              s->m->type);
+  if (is_exact) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(fill_card(s, c, &c->twin[0], &c->twin[1], n, REFERENCE_OFFSET, &c->reference));
+  snprintf(c->reference.form, sizeof c->reference.form,
+           "central differences with steps %g and %g, extrapolated, %s clock, %" PRId64 " runs",
+           c->twin[0].fd_step, c->twin[1].fd_step, c->twin[0].is_step_clock ? "step" : "threshold",
+           n);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode run_all(session *s, compare *c)
 {
   double theta[MODEL_MAX_PARAMETERS];
@@ -214,15 +285,14 @@ static PetscErrorCode run_all(session *s, compare *c)
   PetscCall(compare_card_destroy(&c->plain));
   PetscCall(fill_card(s, c, &plain, NULL, PLAIN_RUNS, 0, &c->plain));
   c->plain_seconds = c->plain.seconds;
-  PetscCall(progress_phase(s->p, "reference", "run", options_int(s->o, "reference_replicates")));
-  PetscCall(fill_card(s, c, &c->twin[0], &c->twin[1], options_int(s->o, "reference_replicates"),
-                      REFERENCE_OFFSET, &c->reference));
+  PetscCall(run_reference(s, c));
   for (int i = 0; i < c->n; i++) {
     PetscCall(estimate_warn(&c->e[i], s->m, s->comm));
     PetscCall(estimate_prepare(&c->e[i], s->s, theta, s->key));
     estimate_describe(&c->e[i], sizeof c->card[i].form, c->card[i].form);
     PetscCall(progress_phase(s->p, c->card[i].name, "run", c->card[i].n));
     PetscCall(fill_card(s, c, &c->e[i], NULL, c->card[i].n, 0, &c->card[i]));
+    PetscCall(compare_judge(s, c, &c->card[i], &c->verdict[i]));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -254,6 +324,64 @@ static PetscErrorCode put(const session *s, const compare *c, h5_file *f, const 
   }
   PetscCall(command_write_real(f, &field, all));
   PetscCall(PetscFree(all));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Means of the observables themselves: estimators on one clock have one law. */
+static PetscErrorCode put_values(const session *s, const compare *c, h5_file *f)
+{
+  const int64_t n_time = s->m->n_step + 1, cells = c->n_row * n_time;
+  const h5_field field[2] = {{.name = "/compare/value",
+                              .description = "means of the observables",
+                              .units = "as the observable",
+                              .rank = 3,
+                              .dims = {c->n, c->n_row, n_time}},
+                             {.name = "/compare/value_se",
+                              .description = "standard errors of the means of the observables",
+                              .units = "as the observable",
+                              .rank = 3,
+                              .dims = {c->n, c->n_row, n_time}}};
+  double *all;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(c->n * cells, &all));
+  for (int which = 0; which < 2; which++) {
+    for (int64_t k = 0; k < c->n * cells; k++) {
+      const compare_card *card = &c->card[k / cells];
+      const size_t at = (size_t)(k % cells);
+
+      all[k] = which ? compare_value_error(card, at) : card->value[at];
+    }
+    PetscCall(command_write_real(f, &field[which], all));
+  }
+  PetscCall(PetscFree(all));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* What hangs on the machine or is in words goes beside the file. */
+static PetscErrorCode note(session *s, const compare *c)
+{
+  const int best = compare_best(c);
+  char key[64], words[512];
+
+  PetscFunctionBegin;
+  PetscCall(sidecar_real(s->side, "compare_plain_seconds", c->plain_seconds));
+  PetscCall(sidecar_text(s->side, "compare_reference", c->reference.form));
+  PetscCall(sidecar_text(s->side, "compare_use", best < 0 ? "reference" : c->card[best].name));
+  for (int i = 0; i < c->n; i++) {
+    const compare_card *card = &c->card[i];
+    const double plain_runs = c->verdict[i].plain_runs;
+
+    snprintf(key, sizeof key, "compare_%s_seconds", card->name);
+    PetscCall(sidecar_real(s->side, key, card->seconds));
+    snprintf(key, sizeof key, "compare_%s_plain_runs_to_10_percent", card->name);
+    if (isfinite(plain_runs)) PetscCall(sidecar_real(s->side, key, plain_runs));
+    snprintf(key, sizeof key, "compare_%s_seconds_to_10_percent", card->name);
+    if (isfinite(plain_runs)) PetscCall(sidecar_real(s->side, key, plain_runs * c->plain_seconds));
+    snprintf(key, sizeof key, "compare_%s_verdict", card->name);
+    compare_verdict_text(card, &c->verdict[i], sizeof words, words);
+    PetscCall(sidecar_text(s->side, key, words));
+  }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -291,9 +419,11 @@ static PetscErrorCode write(session *s, const compare *c)
   PetscCall(PetscFree(time));
   PetscCall(put(s, c, f, "/compare/estimate", "mean of the runs", 0));
   PetscCall(put(s, c, f, "/compare/sd", "standard deviation of a run", 1));
-  PetscCall(put(s, c, f, "/compare/reference", "extrapolated central differences", 2));
+  PetscCall(put(s, c, f, "/compare/reference", c->reference.form, 2));
   PetscCall(
     put(s, c, f, "/compare/reference_sd", "standard deviation of a run of the reference", 3));
+  PetscCall(put_values(s, c, f));
+  PetscCall(h5_attribute_put_text(f, "/compare/reference", "form", c->reference.form));
   PetscCall(command_write_provenance(f, s->comm, s->o));
   PetscCall(h5_commit(&f));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -316,6 +446,7 @@ static PetscErrorCode run(session *s)
   code = run_all(s, c);
   if (!code && !options_bool(s->o, "quiet")) code = compare_print(s, c);
   if (!code) code = write(s, c);
+  if (!code) code = note(s, c);
   PetscCall(code);
   for (int i = 0; i < c->n; i++) {
     PetscCall(estimate_destroy(&c->e[i]));

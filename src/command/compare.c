@@ -1,5 +1,5 @@
 /*
- * compare.c - cards of estimators, the table, and verdicts in words
+ * compare.c - cards of estimators, and the table
  */
 #include "compare.h"
 
@@ -13,15 +13,15 @@ PetscErrorCode compare_card_create(size_t n_cell, int n_free, compare_card *card
   PetscFunctionBegin;
   card->n_cell = n_cell;
   card->n_free = n_free;
-  PetscCall(PetscCalloc3(n_cell * (size_t)n_free + 1, &card->mean, n_cell * (size_t)n_free + 1,
-                         &card->square, n_cell, &card->value));
+  PetscCall(PetscCalloc4(n_cell * (size_t)n_free + 1, &card->mean, n_cell * (size_t)n_free + 1,
+                         &card->square, n_cell, &card->value, n_cell, &card->value_square));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 PetscErrorCode compare_card_destroy(compare_card *card)
 {
   PetscFunctionBegin;
-  PetscCall(PetscFree3(card->mean, card->square, card->value));
+  PetscCall(PetscFree4(card->mean, card->square, card->value, card->value_square));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -29,7 +29,12 @@ void compare_card_add(compare_card *card, int64_t n, const double *run)
 {
   const double *der = run + card->n_cell;
 
-  for (size_t c = 0; c < card->n_cell; c++) card->value[c] += (run[c] - card->value[c]) / (double)n;
+  for (size_t c = 0; c < card->n_cell; c++) {
+    const double before = run[c] - card->value[c];
+
+    card->value[c] += before / (double)n;
+    card->value_square[c] += before * (run[c] - card->value[c]);
+  }
   for (size_t k = 0; k < card->n_cell * (size_t)card->n_free; k++) {
     const double before = der[k] - card->mean[k];
 
@@ -43,9 +48,14 @@ double compare_card_sd(const compare_card *card, size_t entry)
   return sqrt(card->square[entry] / (double)PetscMax(card->n - 1, 1));
 }
 
-static double error_of(const compare_card *card, size_t entry)
+double compare_card_error(const compare_card *card, size_t entry)
 {
   return compare_card_sd(card, entry) / sqrt((double)card->n);
+}
+
+double compare_value_error(const compare_card *card, size_t cell)
+{
+  return sqrt(card->value_square[cell] / (double)PetscMax(card->n - 1, 1) / (double)card->n);
 }
 
 /* ---- entries ---- */
@@ -93,139 +103,13 @@ PetscErrorCode compare_choose_entries(session *s, compare *c)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* ---- judgement ---- */
-
-/* Against the reference, over the entries shown. */
-typedef struct verdict {
-  int n;
-  double sum_z2, most_z;   /* most_z: the largest |z| */
-  double bias, bias_error; /* relative, where |z| is largest */
-  bool is_reversed, is_exploded;
-  double from; /* time from which the sign is wrong */
-  char observable[96];
-  const char *parameter;
-  double plain_runs; /* median over entries, to 10 % */
-} verdict;
-
-static size_t entry_of(const session *s, const compare *c, int k, PetscInt n, int p)
-{
-  return ((size_t)k * (size_t)(s->m->n_step + 1) + (size_t)n) * (size_t)c->twin[0].n_free +
-         (size_t)p;
-}
-
-double compare_z(const compare *c, const compare_card *card, size_t entry)
-{
-  const double se = hypot(error_of(card, entry), error_of(&c->reference, entry));
-
-  return se > 0 ? (card->mean[entry] - c->reference.mean[entry]) / se : 0;
-}
-
-/* Plain runs that a 10 % relative error would cost. */
-static double price(const compare *c, const compare_card *card, size_t at)
-{
-  const double rel = compare_card_sd(card, at) / fabs(c->reference.mean[at]);
-
-  return card->seconds / c->plain_seconds * rel * rel / 0.01;
-}
-
-/* The first time from which both are beyond 3 standard errors of 0 and disagree in sign. */
-static void find_reversal(const session *s, const compare *c, const compare_card *card, int k,
-                          int p, verdict *v)
-{
-  for (PetscInt n = 0; n <= s->m->n_step && !v->is_reversed; n++) {
-    const size_t at = entry_of(s, c, k, n, p);
-    const double x = card->mean[at], y = c->reference.mean[at];
-
-    if (x * y < 0 && fabs(x) > 3 * error_of(card, at) &&
-        fabs(y) > 3 * error_of(&c->reference, at)) {
-      v->is_reversed = true;
-      v->from = (double)n * s->m->dt;
-      compare_row_name(s, c, k, sizeof v->observable, v->observable);
-      v->parameter = s->m->parameter[c->twin[0].free[p]].name;
-    }
-  }
-}
-
-static int by_size(const void *a, const void *b)
-{
-  const double x = *(const double *)a, y = *(const double *)b;
-
-  return (x > y) - (x < y);
-}
-
-static PetscErrorCode judge(const session *s, const compare *c, const compare_card *card,
-                            verdict *v)
-{
-  const int P = c->twin[0].n_free;
-  double *cost;
-  int n_cost = 0;
-
-  PetscFunctionBegin;
-  *v = (verdict){.plain_runs = INFINITY};
-  PetscCall(PetscMalloc1(c->n_observable * c->n_time * P + 1, &cost));
-  for (int o = 0; o < c->n_observable; o++)
-    for (int p = 0; p < P; p++) {
-      for (int t = 0; t < c->n_time; t++) {
-        const size_t at = entry_of(s, c, c->observable[o], c->time[t], p);
-        const double z = compare_z(c, card, at), y = c->reference.mean[at];
-
-        v->n++;
-        v->sum_z2 += z * z;
-        v->is_exploded = v->is_exploded || !isfinite(card->mean[at]) ||
-                         (y != 0 && compare_card_sd(card, at) > 1e3 * fabs(y) &&
-                          compare_card_sd(card, at) > 100 * compare_card_sd(&c->reference, at));
-        if (fabs(y) > 3 * error_of(&c->reference, at)) cost[n_cost++] = price(c, card, at);
-        if (fabs(z) <= v->most_z) continue;
-        v->most_z = fabs(z);
-        v->bias = card->mean[at] / y - 1;
-        v->bias_error = hypot(error_of(card, at), error_of(&c->reference, at)) / fabs(y);
-      }
-      if (!v->is_reversed) find_reversal(s, c, card, c->observable[o], p, v);
-    }
-  qsort(cost, (size_t)n_cost, sizeof *cost, by_size);
-  if (n_cost) v->plain_runs = cost[n_cost / 2];
-  PetscCall(PetscFree(cost));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* |z| beyond which one of n entries is by chance in one case of a thousand (two-sided, Bonferroni). */
-static double threshold(int n)
-{
-  return sqrt(2 * log(1000.0 * n));
-}
-
-static bool is_biased(const verdict *v)
-{
-  return v->is_exploded || v->is_reversed || (v->most_z > threshold(v->n) && fabs(v->bias) > 0.01);
-}
-
-static PetscErrorCode print_verdict(MPI_Comm comm, const compare_card *card, const verdict *v)
-{
-  PetscFunctionBegin;
-  PetscCall(PetscPrintf(comm, "  %-11s rms z %.2f, largest %.1f of %d: ", card->name,
-                        sqrt(v->sum_z2 / v->n), v->most_z, v->n));
-  if (v->is_exploded) PetscCall(PetscPrintf(comm, "explodes; "));
-  if (v->is_reversed)
-    PetscCall(PetscPrintf(comm, "wrong sign of d %s/d %s after day %.6g; ", v->observable,
-                          v->parameter, v->from));
-  if (is_biased(v))
-    PetscCall(
-      PetscPrintf(comm, "biased: %+.0f %% +- %.0f %%\n", 100 * v->bias, 100 * v->bias_error));
-  else
-    PetscCall(PetscPrintf(comm,
-                          "unbiased as far as %" PRId64 " runs can see; 10 %% for %.3g plain "
-                          "runs (median entry)\n",
-                          card->n, v->plain_runs));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
 static PetscErrorCode print_rows(const session *s, const compare *c, const compare_card *card)
 {
   PetscFunctionBegin;
   for (int o = 0; o < c->n_observable; o++)
     for (int p = 0; p < c->twin[0].n_free; p++)
       for (int t = 0; t < c->n_time; t++) {
-        const size_t at = entry_of(s, c, c->observable[o], c->time[t], p);
+        const size_t at = compare_entry(s, c, c->observable[o], c->time[t], p);
         const bool is_reference = card == &c->reference;
         char row[96], label[192];
 
@@ -234,16 +118,34 @@ static PetscErrorCode print_rows(const session *s, const compare *c, const compa
                  s->m->parameter[c->twin[0].free[p]].name);
         PetscCall(PetscPrintf(s->comm, "  %-11s %-40.40s %12.5g %10.3g %10.3g %7.1f %10.3g\n",
                               is_reference ? "reference" : card->name, label, card->mean[at],
-                              error_of(card, at), compare_card_sd(card, at),
-                              is_reference ? 0.0 : compare_z(c, card, at), price(c, card, at)));
+                              compare_card_error(card, at), compare_card_sd(card, at),
+                              is_reference ? 0.0 : compare_z(c, card, at),
+                              compare_price(c, card, at)));
       }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The plain means on the two clocks, which have the same law, against each other. */
+static PetscErrorCode print_clocks(const session *s, const compare *c)
+{
+  const compare_card *card[2];
+  double rms, most;
+  int n;
+
+  PetscFunctionBegin;
+  if (!compare_clocks(s, c, card, &n, &rms, &most)) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscPrintf(s->comm,
+                        "clocks: means of the observables under %s (threshold) and %s (step) %s: "
+                        "rms z %.2f, largest %.1f of %d\n",
+                        card[0]->name, card[1]->name,
+                        most > compare_threshold(n) ? "DIFFER" : "agree", rms, most, n));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 PetscErrorCode compare_print(session *s, const compare *c)
 {
-  int best = -1;
-  verdict v[COMPARE_MAX];
+  int best;
+  char words[512];
 
   PetscFunctionBegin;
   PetscCall(PetscPrintf(s->comm, "  %-11s %-40s %12s %10s %10s %7s %10s\n", "estimator", "entry",
@@ -252,22 +154,26 @@ PetscErrorCode compare_print(session *s, const compare *c)
   for (int i = 0; i < c->n; i++) PetscCall(print_rows(s, c, &c->card[i]));
   PetscCall(PetscPrintf(
     s->comm,
-    "\nz: difference from the reference in standard errors of both; runs: plain "
+    "\nreference: %s\nz: difference from the reference in standard errors of both; runs: plain "
     "runs (%.3g s) that 10 %% cost; biased: beyond %.1f\n",
-    c->plain_seconds, threshold(PetscMax(1, c->n_observable * c->n_time * c->twin[0].n_free))));
+    c->reference.form, c->plain_seconds,
+    compare_threshold(c->n_observable * c->n_time * c->twin[0].n_free)));
   for (int i = 0; i < c->n; i++) {
-    PetscCall(judge(s, c, &c->card[i], &v[i]));
+    const compare_card *card = &c->card[i];
+
+    compare_verdict_text(card, &c->verdict[i], sizeof words, words);
     PetscCall(PetscPrintf(s->comm, "  %-11s %s, %" PRId64 " runs, %.3g s = %.3g plain runs each\n",
-                          c->card[i].name, c->card[i].form, c->card[i].n, c->card[i].seconds,
-                          c->card[i].seconds / c->plain_seconds));
-    PetscCall(print_verdict(s->comm, &c->card[i], &v[i]));
-    if (!is_biased(&v[i]) && (best < 0 || v[i].plain_runs < v[best].plain_runs)) best = i;
+                          card->name, card->form, card->n, card->seconds,
+                          card->seconds / c->plain_seconds));
+    PetscCall(PetscPrintf(s->comm, "  %-11s %s\n", card->name, words));
   }
+  PetscCall(print_clocks(s, c));
   PetscCall(compare_print_merit(s, c));
+  best = compare_best(c);
   if (best >= 0)
     PetscCall(
       PetscPrintf(s->comm, "use %s: the cheapest of those not found biased\n", c->card[best].name));
   else
-    PetscCall(PetscPrintf(s->comm, "all of these are biased here: trust the reference\n"));
+    PetscCall(PetscPrintf(s->comm, "none of these can be trusted here: take the reference\n"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

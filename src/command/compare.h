@@ -15,17 +15,34 @@ typedef struct compare_card {
   size_t n_cell;
   int n_free;
   int64_t n;
-  double *mean, *square; /* [n_cell][n_free] owned */
-  double *value;         /* [n_cell] mean of the observables; owned */
-  double seconds, cpu;   /* a run; of rank 0's processor; functions of the machine */
+  double *mean, *square;        /* [n_cell][n_free] owned */
+  double *value, *value_square; /* [n_cell] of the observables; owned */
+  double seconds, cpu;          /* a run; of rank 0's processor; functions of the machine */
 } compare_card;
+
+/* Against the reference, over the entries shown. */
+typedef struct compare_verdict {
+  int n;
+  double sum_z2, most_z;   /* most_z: the largest |z| */
+  double bias, bias_error; /* where |z| is largest: relative, or absolute if is_of_zero */
+  bool is_of_zero;         /* the reference is exactly 0 there */
+  bool is_single;          /* fewer than 2 runs: nothing can be said */
+  bool is_biased;          /* the largest |z| is beyond chance, and the bias over 1 % */
+  bool is_reversed;        /* wrong sign somewhere where both signs are certain */
+  bool is_exploded;        /* not finite, or a scatter of 1,000 times the reference */
+  double from;             /* time from which the sign is wrong */
+  char observable[96];     /* of what */
+  const char *parameter;
+  double plain_runs; /* median over entries, to 10 %; INFINITY if unknown */
+} compare_verdict;
 
 typedef struct compare {
   int n;
   estimate e[COMPARE_MAX];
   compare_card card[COMPARE_MAX];
-  estimate twin[2]; /* the reference's: h and 2h */
-  compare_card plain, reference;
+  estimate twin[2];              /* the reference's: h and 2h */
+  compare_card plain, reference; /* an exact reference has no scatter */
+  compare_verdict verdict[COMPARE_MAX];
   double plain_seconds;
   /* what the table shows */
   int n_observable, observable[COMPARE_MAX_ROWS]; /* rows */
@@ -60,8 +77,41 @@ void compare_row_name(const session *s, const compare *c, int k, size_t size, ch
 /* compare_add_windows - fill in the windows of a run, whose observables are in place */
 void compare_add_windows(const session *s, const compare *c, int n_free, double *run);
 
+/* compare_card_error, compare_value_error - standard errors of means of entries, of observables */
+double compare_card_error(const compare_card *card, size_t entry);
+double compare_value_error(const compare_card *card, size_t cell);
+
+/* compare_entry - of row k at step n, free parameter p */
+size_t compare_entry(const session *s, const compare *c, int k, PetscInt n, int p);
+
 /* compare_z - difference from the reference in standard errors of both */
 double compare_z(const compare *c, const compare_card *card, size_t entry);
+
+/* compare_price - plain runs that a 10 % relative error of an entry would cost */
+double compare_price(const compare *c, const compare_card *card, size_t entry);
+
+/* compare_threshold - |z| beyond which one of n entries is by chance in one case of a thousand
+ * (two-sided, Bonferroni) */
+double compare_threshold(int n);
+
+/* compare_judge - what the runs of a card say, over the entries shown */
+PetscErrorCode compare_judge(const session *s, const compare *c, const compare_card *card,
+                             compare_verdict *v);
+bool compare_is_trusted(const compare_verdict *v);
+void compare_verdict_text(const compare_card *card, const compare_verdict *v, size_t size,
+                          char text[]);
+
+/* compare_best - the cheapest of those that can be trusted, st and gumbel only if there is no other;
+ * -1 if none */
+int compare_best(const compare *c);
+
+/* compare_clocks - means of the observables on the two clocks against each other
+ *
+ * Out     card       the first estimator on the threshold clock, and on the step clock
+ *         n, rms, most  entries, and their z
+ * Returns false if all estimators run on one clock. */
+bool compare_clocks(const session *s, const compare *c, const compare_card *card[2], int *n,
+                    double *rms, double *most);
 
 /* compare_print_merit - figures of merit, a line an estimator.  Collective. */
 PetscErrorCode compare_print_merit(session *s, const compare *c);

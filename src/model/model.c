@@ -298,6 +298,14 @@ void model_state_add_vec(model_state *state, const char name[], const char tange
   if (x->width) model_state_add(state, tangents, description, false, x->width, x->der);
 }
 
+PetscErrorCode model_exact(model *m, const dual theta[], dual y[], bool *is_offered)
+{
+  PetscFunctionBegin;
+  *is_offered = false;
+  if (m->ops->exact) PetscCall(m->ops->exact(m, theta, y, is_offered));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 PetscErrorCode model_event_history(model *m, const dual theta[], int width, double until,
                                    dual *log_likelihood)
 {

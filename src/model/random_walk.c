@@ -14,6 +14,7 @@
 PetscErrorCode model_create_random_walk(model *m, options *o, const world_names *names);
 
 enum { CHANGE, CHANGE_OF_SQUARE, N_FLOW };
+enum { MAX_EXACT = 3000 }; /* times, of the transition matrix */
 
 typedef struct random_walk {
   world *w; /* borrowed */
@@ -88,6 +89,40 @@ static PetscErrorCode drop_tangents(model *m)
   return PETSC_SUCCESS;
 }
 
+/* By the transition matrix: after n steps at 2 k - n with probability p[k], k = 0..n. */
+static PetscErrorCode exact(model *m, const dual theta[], dual y[], bool *is_offered)
+{
+  const random_walk *r = m->data;
+  const PetscInt n_time = m->n_step + 1;
+  dual *p;
+
+  PetscFunctionBegin;
+  *is_offered = n_time <= MAX_EXACT;
+  if (!*is_offered) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscCalloc1(n_time + 1, &p));
+  p[0] = dual_const(1);
+  for (PetscInt n = 0; n < n_time; n++) {
+    dual x = dual_const(0), x2 = dual_const(0);
+
+    for (PetscInt k = n; k >= 0; k--) {
+      const double at = 2.0 * (double)k - (double)n;
+      /* of -1 only the step back up is possible: the sampler takes any p >= 1 as certain */
+      const dual up = !r->is_returning ? theta[0]
+                      : at <= 0        ? dual_const(1)
+                                       : dual_exp(dual_neg(dual_div(dual_const(at), theta[0])));
+
+      x = dual_add(x, dual_scale(p[k], at));
+      x2 = dual_add(x2, dual_scale(p[k], at * at));
+      p[k + 1] = dual_add(p[k + 1], dual_mul(p[k], up));
+      p[k] = dual_mul(p[k], dual_shift(dual_neg(up), 1));
+    }
+    y[n] = x;
+    y[n_time + n] = x2;
+  }
+  PetscCall(PetscFree(p));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 PetscErrorCode model_create_random_walk(model *m, options *o, const world_names *names)
 {
   static const model_ops ops = {.set_up = set_up,
@@ -95,6 +130,7 @@ PetscErrorCode model_create_random_walk(model *m, options *o, const world_names 
                                 .step = step,
                                 .drop_tangents = drop_tangents,
                                 .bytes = bytes,
+                                .exact = exact,
                                 .state = state,
                                 .destroy = destroy};
   random_walk *r;

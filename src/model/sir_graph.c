@@ -64,14 +64,11 @@ dual sir_graph_chance(const sir_graph *g, double n)
   return n < g->n_chance ? g->chance[(int)n] : chance_of(g, dual_const(n));
 }
 
-static PetscErrorCode begin(model *m, const dual theta[], int width, rng_key key,
-                            model_record *record)
+PetscErrorCode sir_graph_prepare(sir_graph *g, const dual theta[], int width)
 {
-  sir_graph *g = m->data;
   const world *w = g->w;
 
   PetscFunctionBegin;
-  g->key = key;
   if (!g->s || g->s->width != width) {
     PetscCall(dual_vec_destroy(&g->s));
     PetscCall(dual_vec_destroy(&g->i));
@@ -86,7 +83,19 @@ static PetscErrorCode begin(model *m, const dual theta[], int width, rng_key key
   g->n_chance = PetscMin(g->n_column + 1, SIR_TABLE);
   for (int k = 0; k < g->n_chance; k++) g->chance[k] = chance_of(g, dual_const(k));
   g->width = width;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode begin(model *m, const dual theta[], int width, rng_key key,
+                            model_record *record)
+{
+  sir_graph *g = m->data;
+  const world *w = g->w;
+
+  PetscFunctionBegin;
+  g->key = key;
   g->record = record;
+  PetscCall(sir_graph_prepare(g, theta, width));
   for (PetscInt a = 0; a < w->n_local_area; a++) {
     sample_lane(m->sampler, (int)a);
     for (PetscInt i = w->local_area_ptr[a]; i < w->local_area_ptr[a + 1]; i++) {
@@ -109,8 +118,7 @@ static dual clip(dual x, double low, double high)
   return x;
 }
 
-/* Sums of i at the sites, in agent order, then over the venue. */
-static PetscErrorCode press(sir_graph *g, bool is_relaxed_run)
+PetscErrorCode sir_graph_press(sir_graph *g, bool is_relaxed_run)
 {
   const int width = g->width;
   double *val = g->pressure->val, *der = g->pressure->der;
@@ -219,7 +227,7 @@ static PetscErrorCode step(model *m, PetscInt n)
   const bool is_dual = model_is_relaxed(m);
 
   PetscFunctionBegin;
-  PetscCall(press(g, is_dual));
+  PetscCall(sir_graph_press(g, is_dual));
   if (m->sparse) {
     PetscCall(sir_graph_step_sparse(m, n));
     PetscFunctionReturn(PETSC_SUCCESS);
@@ -262,6 +270,7 @@ PetscErrorCode model_create_sir_graph(model *m, options *o, const world_names *n
                                 .step = step,
                                 .drop_tangents = drop_tangents,
                                 .bytes = bytes,
+                                .exact = sir_graph_exact,
                                 .state = state,
                                 .destroy = destroy};
   const char *graph = options_is_word(o, "graph") ? options_path(o, "graph") : "";

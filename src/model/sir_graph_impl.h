@@ -8,6 +8,7 @@
 
 enum { SIR_INFECTION, SIR_RECOVERY, SIR_N_FLOW };
 enum { SIR_INITIAL_FRACTION, SIR_BETA, SIR_GAMMA };
+enum { SIR_MAX_EXACT = 6 };
 enum { SIR_TABLE = 32 }; /* numbers of infectious neighbours whose chances are kept */
 
 typedef struct sir_graph {
@@ -37,6 +38,15 @@ double sir_graph_count(const sir_graph *g, PetscInt i);
 
 /* sir_graph_chance - probability of infection by a whole number of infectious neighbours */
 dual sir_graph_chance(const sir_graph *g, double n);
+
+/* sir_graph_prepare - memory for `width` tangents, and the parameters of a run */
+PetscErrorCode sir_graph_prepare(sir_graph *g, const dual theta[], int width);
+
+/* sir_graph_press - sums of i at the sites, in agent order, then over the venue.  Collective. */
+PetscErrorCode sir_graph_press(sir_graph *g, bool is_relaxed_run);
+
+/* sir_graph_exact - by enumeration of all states, up to SIR_MAX_EXACT nodes (sir_graph_exact.c) */
+PetscErrorCode sir_graph_exact(model *m, const dual theta[], dual y[], bool *is_offered);
 
 /* Runs that open perturbed worlds (sir_graph_sparse.c). */
 PetscErrorCode sir_graph_begin_sparse(model *m);

@@ -123,15 +123,12 @@ static void record_change(const sir_ode *q, PetscInt n, dual infected, dual reco
   for (int k = 0; k < N_FLOW; k++) model_record_add(q->record, k, 0, n, flow[k].v, flow[k].d);
 }
 
-static PetscErrorCode begin(model *m, const dual theta[], int width, rng_key key,
-                            model_record *record)
+static PetscErrorCode start(model *m, const dual theta[])
 {
   sir_ode *q = m->data;
   const dual beta = theta[BETA];
 
   PetscFunctionBegin;
-  (void)width, (void)key;
-  q->record = record;
   q->gamma = theta[GAMMA];
   q->rate = dual_neg(dual_log1p(dual_neg(q->gamma)));
   q->force = dual_scale(q->is_hazard ? beta : dual_neg(dual_log1p(dual_neg(beta))), q->n_people);
@@ -139,6 +136,18 @@ static PetscErrorCode begin(model *m, const dual theta[], int width, rng_key key
   q->y[SUSCEPTIBLE] = dual_shift(dual_neg(theta[INITIAL_FRACTION]), 1);
   q->y[RECOVERED] = dual_const(0);
   if (q->ts) PetscCall(start_integrator(m, q));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode begin(model *m, const dual theta[], int width, rng_key key,
+                            model_record *record)
+{
+  sir_ode *q = m->data;
+
+  PetscFunctionBegin;
+  (void)width, (void)key;
+  q->record = record;
+  PetscCall(start(m, theta));
   if (q->w->n) record_change(q, 0, q->y[INFECTED], q->y[RECOVERED]);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -168,6 +177,16 @@ static void step_map(sir_ode *q)
   y[RECOVERED] = dual_add(y[RECOVERED], recovered);
 }
 
+static PetscErrorCode advance(sir_ode *q)
+{
+  PetscFunctionBegin;
+  if (q->is_stepwise)
+    step_map(q);
+  else
+    PetscCall(integrate(q));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode step(model *m, PetscInt n)
 {
   sir_ode *q = m->data;
@@ -176,10 +195,7 @@ static PetscErrorCode step(model *m, PetscInt n)
 
   PetscFunctionBegin;
   if (!q->w->n) PetscFunctionReturn(PETSC_SUCCESS);
-  if (q->is_stepwise)
-    step_map(q);
-  else
-    PetscCall(integrate(q));
+  PetscCall(advance(q));
   for (int k = 0; k < N_STATE; k++) model_cut(m, DUAL_MAX, q->y[k].d);
   recovered = dual_sub(q->y[RECOVERED], r);
   record_change(q, n + 1, dual_add(dual_sub(q->y[INFECTED], i), recovered), recovered);
@@ -203,6 +219,24 @@ static PetscErrorCode drop_tangents(model *m)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Its own tangents, in full: nothing is drawn. */
+static PetscErrorCode exact(model *m, const dual theta[], dual y[], bool *is_offered)
+{
+  sir_ode *q = m->data;
+  const PetscInt n_time = m->n_step + 1;
+
+  PetscFunctionBegin;
+  *is_offered = true;
+  PetscCall(start(m, theta));
+  for (PetscInt n = 0; n < n_time; n++) {
+    if (n) PetscCall(advance(q));
+    y[n] = dual_scale(dual_shift(dual_neg(q->y[SUSCEPTIBLE]), 1), q->n_people);
+    y[n_time + n] = dual_scale(q->y[INFECTED], q->n_people);
+    y[2 * n_time + n] = dual_scale(q->y[RECOVERED], q->n_people);
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 PetscErrorCode model_create_sir_ode(model *m, options *o, const world_names *names)
 {
   static const model_ops ops = {.set_up = set_up,
@@ -210,6 +244,7 @@ PetscErrorCode model_create_sir_ode(model *m, options *o, const world_names *nam
                                 .step = step,
                                 .drop_tangents = drop_tangents,
                                 .bytes = bytes,
+                                .exact = exact,
                                 .state = state,
                                 .destroy = destroy};
   sir_ode *q;

@@ -17,6 +17,7 @@ tiny=inputs/tiny/run.yaml
 run calibrate $tiny -replicates 1 -draws 14 -start prior -tao_max_it 2 -output "$tmp/posterior.h5"
 run predict $tiny -posterior "$tmp/posterior.h5" -samples 20 -output "$tmp/prediction.h5"
 run sensitivity $tiny -replicates 4 -output "$tmp/sensitivity.h5"
+run compare $tiny -estimators pathwise,fd -replicates 4 -reference_replicates 4 -output "$tmp/compare.h5"
 run sensitivity $tiny -replicates 4 -keep mean -output "$tmp/mean.h5"
 
 picture() { # name script arguments...
@@ -40,6 +41,7 @@ if "$PYTHON" -c 'import matplotlib' 2>/dev/null; then
   picture "picture of the convergence" plot_convergence.py "$tmp/posterior.h5"
   picture "picture of the sensitivities" plot_sensitivity.py "$tmp/sensitivity.h5"
   picture "picture of the sensitivities by group" plot_sensitivity.py "$tmp/sensitivity.h5" -by group -observable onsets -elasticity
+  picture "picture of the estimators" plot_compare.py "$tmp/compare.h5" -observables infections
   picture "picture of the sensitivities, keep mean" plot_sensitivity.py "$tmp/mean.h5" -by group
 else
   echo "skip pictures ($PYTHON has no matplotlib)"
@@ -66,7 +68,7 @@ refuse() { # name script file
 }
 
 head -c 3000 "$tmp/posterior.h5" >"$tmp/half.h5"
-for script in plot_fit.py plot_posterior.py plot_convergence.py table.py plot_sensitivity.py; do
+for script in plot_fit.py plot_posterior.py plot_convergence.py table.py plot_sensitivity.py plot_compare.py; do
   case $script in plot_sensitivity.py) wrong=posterior.h5 ;; *) wrong=sensitivity.h5 ;; esac
   refuse "a file of another kind" $script "$tmp/$wrong"
   refuse "a truncated file" $script "$tmp/half.h5"

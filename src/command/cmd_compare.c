@@ -341,10 +341,17 @@ static PetscErrorCode put_values(const session *s, const compare *c, h5_file *f)
                               .units = "as the observable",
                               .rank = 3,
                               .dims = {c->n, c->n_row, n_time}}};
+  const h5_field runs = {.name = "/compare/runs",
+                         .description = "replicates of each estimator",
+                         .units = "1",
+                         .rank = 1,
+                         .dims = {c->n}};
   double *all;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1(c->n * cells, &all));
+  PetscCall(PetscMalloc1(PetscMax(c->n * cells, COMPARE_MAX), &all));
+  for (int i = 0; i < c->n; i++) all[i] = (double)c->card[i].n;
+  PetscCall(command_write_real(f, &runs, all));
   for (int which = 0; which < 2; which++) {
     for (int64_t k = 0; k < c->n * cells; k++) {
       const compare_card *card = &c->card[k / cells];

@@ -35,6 +35,9 @@ def main():
     if not plan["blocks"]:
         gf.leave(f"{args.plan}: no rows")
     plt = gf.pyplot()
+    from matplotlib import ticker
+
+    plain = ticker.FuncFormatter(lambda v, _: f"{v:g}")
     figure, axes = plt.subplots(1, 3, figsize=(10.2, 3.5))
     panels = (("cut", 1e-6, "shared memberships cut [million]"),
               ("bytes_max", 1e-6, "sent in a step, most of any rank [MB]"),
@@ -46,6 +49,8 @@ def main():
                       markersize=3.5, linewidth=1.2, label=partition)
         axis.set_xscale("log", base=2)
         axis.set_yscale("log")
+        axis.xaxis.set_major_formatter(plain)
+        axis.yaxis.set_major_formatter(plain)
         axis.set_xlabel("ranks")
         axis.set_ylabel(label)
         axis.grid(color="#e4e4e4", linewidth=0.6)

@@ -87,7 +87,7 @@ static PetscErrorCode decide(perturb *p, const perturb_step *s, const reach *r)
 PetscErrorCode perturb_decide(perturb *p, const perturb_step *s)
 {
   PetscFunctionBegin;
-  qsort(p->candidate, (size_t)p->n_candidate, sizeof *p->candidate, by_place);
+  if (p->n_candidate) qsort(p->candidate, (size_t)p->n_candidate, sizeof *p->candidate, by_place);
   for (PetscInt a = 0, b = 0; a < p->n_candidate; a = b) {
     const perturb_candidate *first = &p->candidate[a];
     reach r = {.world = first->world, .i = first->agent, .earliest = INFINITY, .caught = INFINITY};

@@ -87,7 +87,8 @@ static PetscErrorCode choose_clock(options *o, const model *m, estimate *e)
     e->is_step_clock = true;
   else
     e->is_step_clock = asked && !strcmp(asked, "step");
-  if (asked && e->is_step_clock != !strcmp(asked, "step"))
+  if (asked && e->is_step_clock != !strcmp(asked, "step") &&
+      strcmp(options_command(o), "simulate")) /* which has no estimator: estimate_plain() */
     PetscCall(options_mistake(o, options_where(o, "clock"), "clock", "%s runs on the %s clock%s",
                               e->name, e->is_step_clock ? "step" : "threshold",
                               is_fixed || e->type == ESTIMATE_PATHWISE ? "" : " in this model"));
@@ -109,9 +110,12 @@ static PetscErrorCode check_pathwise(options *o, const model *m)
 }
 
 /* src/sample/README.md has the measurements behind this order. */
-static void choose_auto(const model *m, estimate *e)
+static void choose_auto(const options *o, const model *m, estimate *e)
 {
-  if (m->estimators & MODEL_PATHWISE && m->is_continuous) {
+  const char *clock = options_text(o, "clock");
+  const bool is_step = m->has_calendar && clock && !strcmp(clock, "step");
+
+  if (m->estimators & MODEL_PATHWISE && m->is_continuous && !is_step) {
     e->type = ESTIMATE_PATHWISE;
     snprintf(e->reason, sizeof e->reason, "%s",
              m->has_calendar ? "no hazard of this model stops abruptly: one dual run is exact"
@@ -143,7 +147,7 @@ static PetscErrorCode choose_type(options *o, const model *m, const char asked[]
   PetscFunctionBegin;
   if (!strcmp(asked, "auto")) {
     e->is_auto = true;
-    choose_auto(m, e);
+    choose_auto(o, m, e);
   } else if (!estimate_is_served(m, asked, sizeof why, why)) {
     PetscCall(options_mistake(o, where, "estimator", "%s", why));
     e->type = find_type(asked) >= 0 ? types[find_type(asked)].type : ESTIMATE_FD;
@@ -284,7 +288,9 @@ PetscErrorCode estimate_create_as(options *o, const model *m, int n_extra,
     e->horizon = (PetscInt)options_int(o, "gradient_horizon");
   if (!has_tangents(e)) e->horizon = 0;
   e->tangent_limit = has_tangents(e) ? m->tangent_limit : INFINITY;
-  for (int j = 0; n_word && j < e->n_free; j++) PetscCall(check_free(o, m, e, e->free[j]));
+  for (int j = 0; j < e->n_free; j++)
+    if (n_word || (e->type == ESTIMATE_PATHWISE && m->parameter[e->free[j]].is_discrete))
+      PetscCall(check_free(o, m, e, e->free[j]));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

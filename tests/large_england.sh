@@ -22,6 +22,14 @@ for data in $COUNTRIES; do
     -scale "$SCALE" -report "$OUT/$country.csv"
   run "$country-60" simulate -world "$OUT/$country.h5" -days 60 -initial_cases 1000 -by region
 done
+if [ -d ../shared/data/england_2011 ]; then # a million agents: the same file on any number of ranks
+  for n in 1 2 3 4 8; do
+    "$MPIEXEC" -n $n "$GRADUS" world -census ../shared/data/england_2011 -quiet -overwrite \
+      -census_mapping inputs/england/census.yaml -scale 0.02 -output "$OUT/million.$n.h5" &&
+      cmp "$OUT/million.1.h5" "$OUT/million.$n.h5" && echo "same bytes on $n ranks"
+    [ $n -eq 1 ] || rm -f "$OUT/million.$n.h5" "$OUT/million.$n.h5.run.json"
+  done
+fi
 "$PYTHON" - "$OUT" <<'EOF'
 import glob, json, os, sys
 print(f"{'file':<20} {'seconds':>8} {'peak, GB':>9} {'file, GB':>9} {'ranks':>6}")

@@ -50,17 +50,36 @@ static double rake_bands(const census_panel *p, int n_band, const double people[
   return worst;
 }
 
-void census_fit(const census_panel *p, int n_band, const double people[], int n_kind,
-                const double households[], const double prior[], int n_sweep, double weight[])
+/* Rake households by size to shares of all of them; the last size stands for larger ones, too. */
+static void rake_sizes(const census_panel *p, const census_steps *sizes, double weight[])
+{
+  double sum[CENSUS_MAX_BANDS] = {0}, all = 0, shares = 0;
+
+  for (int32_t i = 0; i < p->n_choice; i++) {
+    sum[PetscMin(p->type[p->choice_type[i]].n, sizes->n) - 1] += weight[i];
+    all += weight[i];
+  }
+  for (int s = 0; s < sizes->n; s++) shares += sizes->value[s];
+  for (int32_t i = 0; i < p->n_choice; i++) {
+    const int s = PetscMin(p->type[p->choice_type[i]].n, sizes->n) - 1;
+
+    if (sum[s] > 0) weight[i] *= all * sizes->value[s] / (shares * sum[s]);
+  }
+}
+
+void census_fit(const census_panel *p, const census_wanted *wanted, const double prior[],
+                int n_sweep, double weight[])
 {
   const double enough = 2e-3;
 
   for (int32_t i = 0; i < p->n_choice; i++) weight[i] = prior[i];
   for (int sweep = 0; sweep < n_sweep; sweep++) {
-    const double worst_kind = rake_kinds(p, n_kind, households, prior, weight);
-    const double worst_band = rake_bands(p, n_band, people, weight);
+    double worst;
 
-    if (worst_kind < enough && worst_band < enough) break;
+    if (wanted->sizes) rake_sizes(p, wanted->sizes, weight);
+    worst = rake_kinds(p, wanted->n_kind, wanted->households, prior, weight);
+    worst = PetscMax(worst, rake_bands(p, wanted->n_band, wanted->people, weight));
+    if (worst < enough) break;
   }
-  (void)rake_kinds(p, n_kind, households, prior, weight);
+  (void)rake_kinds(p, wanted->n_kind, wanted->households, prior, weight);
 }

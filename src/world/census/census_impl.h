@@ -112,7 +112,7 @@ typedef struct census_map {
   } panel;
   int n_kind;
   census_kind kind[CENSUS_MAX_KINDS];
-  census_steps household_sizes; /* shares of households by size, for the report; n = 0: unknown */
+  census_steps household_sizes; /* shares of households by size; n = 0: unknown */
   census_steps communal_chance;
   int n_home;
   census_place home[CENSUS_MAX_HOMES]; /* communal establishments */
@@ -269,16 +269,22 @@ PetscErrorCode census_panel_clear(census_panel *p);
 /* census_panel_communal - ages of communal residents of each record.  After census_panel_create. */
 PetscErrorCode census_panel_communal(census *c);
 
-/* census_fit - weights of choices that fit one record's ages and households
+/* What weights are fitted to. */
+typedef struct census_wanted {
+  int n_band, n_kind;
+  const double *people;      /* [n_band] in households; borrowed */
+  const double *households;  /* [n_kind] borrowed */
+  const census_steps *sizes; /* shares of households by size; NULL: unknown; borrowed */
+} census_wanted;
+
+/* census_fit - weights of choices that fit ages and households
  *
- * In      people      [n_band] in households
- *         households  [n_kind]
- *         prior       [n_choice]
- *         n_sweep     at most
- * Out     weight      [n_choice] sums to households in each kind, if there is a choice
+ * In      prior    [n_choice]
+ *         n_sweep  at most
+ * Out     weight   [n_choice] sums to households in each kind, if there is a choice
  * Same bits wherever it is made.  Not collective. */
-void census_fit(const census_panel *p, int n_band, const double people[], int n_kind,
-                const double households[], const double prior[], int n_sweep, double weight[]);
+void census_fit(const census_panel *p, const census_wanted *wanted, const double prior[],
+                int n_sweep, double weight[]);
 
 /* ---- census_people.c ---- */
 

@@ -125,6 +125,13 @@ static PetscErrorCode fit_whole(census *c, plan *p)
   const census_tables *t = &c->tables;
   const int n_band = c->map.records.ages.n;
   double people[CENSUS_MAX_BANDS] = {0}, households[CENSUS_MAX_KINDS] = {0};
+  const census_wanted wanted = {
+    n_band,
+    p->n_kind,
+    people,
+    households,
+    c->map.household_sizes.n ? &c->map.household_sizes : NULL,
+  };
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc2(c->panel.n_choice, &p->prior, c->panel.n_choice, &p->weight));
@@ -136,8 +143,7 @@ static PetscErrorCode fit_whole(census *c, plan *p)
       people[b] += share * (t->band[r * n_band + b] - t->home_band[r * n_band + b]);
     for (int k = 0; k < p->n_kind; k++) households[k] += share * t->kind[r * p->n_kind + k];
   }
-  census_fit(&c->panel, n_band, people, p->n_kind, households, c->panel.choice_prior, FIRST_SWEEPS,
-             p->prior);
+  census_fit(&c->panel, &wanted, c->panel.choice_prior, FIRST_SWEEPS, p->prior);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -188,11 +194,12 @@ static void draw_record(const census *c, plan *p, int r, int n, const int own[])
   const census_tables *t = &c->tables;
   const int n_band = c->map.records.ages.n;
   double people[CENSUS_MAX_BANDS];
+  const census_wanted wanted = {n_band, p->n_kind, people, t->kind + (size_t)r * (size_t)p->n_kind,
+                                NULL};
 
   for (int b = 0; b < n_band; b++)
     people[b] = t->band[r * n_band + b] - t->home_band[r * n_band + b];
-  census_fit(&c->panel, n_band, people, p->n_kind, t->kind + (size_t)r * (size_t)p->n_kind,
-             p->prior, SWEEPS, p->weight);
+  census_fit(&c->panel, &wanted, p->prior, SWEEPS, p->weight);
   for (int k = 0; k < p->n_kind; k++)
     for (int32_t i = c->panel.kind_first[k] + 1; i < c->panel.kind_first[k + 1]; i++)
       p->weight[i] += p->weight[i - 1];

@@ -69,6 +69,7 @@ PetscErrorCode checkpoint_watch(checkpoint *c);
 /* checkpoint_ready - all parts are in place and loaded: from here on it is written.  Before, a stop
  * leaves what is there; it writes only if there is nothing to lose.  Not collective. */
 PetscErrorCode checkpoint_ready(checkpoint *c);
+bool checkpoint_is_ready(const checkpoint *c);
 
 /* checkpoint_hurry - write, too, as soon as that has cost less than this share of the time since the
  * last write: for work whose results come one by one and shall be safe soon.  Not collective. */

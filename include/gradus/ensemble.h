@@ -28,7 +28,9 @@ PetscErrorCode ensemble_destroy(ensemble **e);
 
 /* ensemble_keep - from here on the tasks of a map that have ended are kept in c, and the first map
  * goes on with those that c has.  Whoever keeps results of earlier maps makes a part of them, so that
- * after a new start the first map is the one that was under way.  c may be NULL.  Collective. */
+ * after a new start the first map after checkpoint_ready() is the one that was under way, and calls
+ * checkpoint_poll() when it has the results of a map: ensemble_map() polls in between.  c may be NULL.
+ * Collective. */
 PetscErrorCode ensemble_keep(ensemble *e, checkpoint *c);
 
 /* ensemble_map - do all tasks and give every rank all results

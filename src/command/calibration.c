@@ -342,7 +342,9 @@ static PetscErrorCode answer(calibration *c, int64_t n)
   c->answer[0] = base_exit_code(code);
   if (code && base_exit_code(code) != BASE_EXIT_NUMERIC) PetscFunctionReturn(code);
   PetscCall(journal_append(c->j, n * c->n, c->theta, n_answer, c->answer));
-  PetscFunctionReturn(code);
+  PetscCall(code);
+  PetscCall(checkpoint_poll(c->s->checkpoint, c->s->comm, false));
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 PetscErrorCode calibration_evaluate(void *context, int64_t n_point, const double theta[],

@@ -25,6 +25,7 @@ typedef struct prediction {
   double *dispersion; /* [n_sample] owned */
   trajectory y;       /* of one run, all groups here; owned */
   double *mu;         /* [n_sample][n_cell] owned */
+  h5_file *f;         /* the result file; borrowed */
   int64_t first;      /* sample of the batch under way */
   PetscInt length;    /* doubles of a task: all sets, then cells */
   double *quantiles;  /* [N_LEVEL][n_cell] owned */
@@ -120,8 +121,10 @@ static PetscErrorCode run_sample(void *context, int64_t k, double result[])
 
   PetscFunctionBegin;
   key.replicate = (uint32_t)k_sample;
+  PetscCall(simulate_begin_task(p->s->s));
   PetscCall(
     estimate_run(&p->s->e, p->s->s, p->theta + k_sample * p->s->m->n_parameter, key, &p->y));
+  PetscCall(simulate_end_task(p->s->s));
   for (int set = 0; set < p->y.n_set; set++) {
     PetscCall(PetscArraycpy(result + at, p->y.set[set].val, trajectory_cells(&p->y, set)));
     at += trajectory_cells(&p->y, set);
@@ -205,24 +208,89 @@ static PetscErrorCode put_batch(prediction *p, h5_file *f, int64_t n, const doub
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* ---- checkpoints: /prediction/mu [done][n_cell], and the rows that are in the file ---- */
+
+static PetscErrorCode copy_all(const prediction *p, h5_file *from, h5_file *to, bool is_to_result)
+{
+  char name[2 * H5_NAME_SIZE], kept[3 * H5_NAME_SIZE];
+
+  PetscFunctionBegin;
+  for (int set = 0; set < p->y.n_set; set++)
+    for (int k = 0; k < p->s->m->n_observable; k++) {
+      dataset_name(p, set, k, sizeof name, name);
+      snprintf(kept, sizeof kept, "/prediction%s", name);
+      if (is_to_result)
+        PetscCall(command_copy_rows(p->s->comm, from, kept, to, name, p->first, false));
+      else
+        PetscCall(command_copy_rows(p->s->comm, from, name, to, kept, p->first, true));
+    }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode save_rows(void *context, h5_file *f)
+{
+  const prediction *p = context;
+  const h5_field mu = {.name = "/prediction/mu",
+                       .type = H5_REAL,
+                       .rank = 2,
+                       .dims = {p->first, loss_n_cell(p->c->l)},
+                       .units = "people",
+                       .description = "predictions of the data by the samples that are done"};
+
+  PetscFunctionBegin;
+  PetscCall(h5_put_all(f, &mu, p->mu));
+  PetscCall(copy_all(p, p->f, f, false));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode load_rows(void *context, h5_file *f)
+{
+  prediction *p = context;
+  const int64_t n_cell = loss_n_cell(p->c->l);
+  int64_t dims[H5_MAX_RANK], n;
+  double *mu;
+
+  PetscFunctionBegin;
+  PetscCall(h5_expect(f, "/prediction/mu", H5_REAL, 2, NULL));
+  PetscCall(h5_shape(f, "/prediction/mu", NULL, NULL, NULL, dims));
+  if (dims[0] > p->n_sample || dims[1] != n_cell)
+    base_fail(p->s->comm, BASE_EXIT_INPUT, "%s: /prediction/mu: is of another run",
+              checkpoint_path(p->s->checkpoint));
+  p->first = dims[0];
+  PetscCall(h5_get_all(f, "/prediction/mu", H5_REAL, &n, (void **)&mu));
+  PetscCall(PetscArraycpy(p->mu, mu, n));
+  PetscCall(PetscFree(mu));
+  PetscCall(copy_all(p, f, p->f, true));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* ---- all ---- */
+
 static PetscErrorCode run_all(prediction *p, h5_file *f)
 {
   int64_t batch;
   double *result;
 
   PetscFunctionBegin;
+  p->f = f;
   p->length = loss_n_cell(p->c->l);
   for (int set = 0; set < p->y.n_set; set++) p->length += (PetscInt)trajectory_cells(&p->y, set);
   batch = PetscMin(PetscMax(PREDICT_BATCH / p->length, p->s->groups->n_group), p->n_sample);
   PetscCall(PetscMalloc1((size_t)(batch * p->length), &result));
   PetscCall(progress_phase(p->s->p, "predict", "sample", p->n_sample));
-  for (p->first = 0; p->first < p->n_sample; p->first += batch) {
-    const int64_t n = PetscMin(batch, p->n_sample - p->first);
+  p->first = 0;
+  PetscCall(checkpoint_keep(p->s->checkpoint, "prediction", save_rows, load_rows, p));
+  PetscCall(checkpoint_ready(p->s->checkpoint));
+  while (p->first < p->n_sample) {
+    const int64_t n = PetscMin(batch - p->first % batch, p->n_sample - p->first);
 
     PetscCall(ensemble_map(p->s->groups, n, p->length, run_sample, p, result));
     PetscCall(put_batch(p, f, n, result));
-    PetscCall(progress_update(p->s->p, p->first + n, p->s->s->agent_steps * p->s->groups->n_group));
+    p->first += n;
+    PetscCall(progress_update(p->s->p, p->first, p->s->s->agent_steps * p->s->groups->n_group));
+    PetscCall(checkpoint_poll(p->s->checkpoint, p->s->comm, false));
   }
+  PetscCall(checkpoint_drop(p->s->checkpoint, "prediction"));
   PetscCall(PetscFree(result));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

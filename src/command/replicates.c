@@ -248,17 +248,10 @@ static PetscErrorCode copy_all(const replicates *r, int64_t n, h5_file *from, h5
   for (int set = 0; set < r->s->s->n_set; set++)
     for (int k = 0; k < r->s->m->n_observable; k++)
       for (int is_der = 0; is_der <= (r->width > 0); is_der++) {
-        h5_field field = {.name = kept, .units = "1", .description = "rows that are done"};
-
         dataset_name(r, set, k, is_der, false, sizeof name, name);
         snprintf(kept, sizeof kept, "/results%s", name);
-        if (!is_to_result) {
-          PetscCall(h5_shape(from, name, NULL, NULL, &field.rank, field.dims));
-          field.dims[0] = n;
-          PetscCall(h5_declare(to, &field));
-        }
         PetscCall(command_copy_rows(r->s->comm, from, is_to_result ? kept : name, to,
-                                    is_to_result ? name : kept, n));
+                                    is_to_result ? name : kept, n, !is_to_result));
       }
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -181,8 +181,9 @@ PetscErrorCode command_write_provenance(h5_file *f, MPI_Comm comm, const options
 enum { COPY_CELLS = 1 << 20 }; /* of one rank and piece */
 
 PetscErrorCode command_copy_rows(MPI_Comm comm, h5_file *from, const char name[], h5_file *to,
-                                 const char as[], int64_t n)
+                                 const char as[], int64_t n, bool is_new)
 {
+  h5_field field = {.name = as, .type = H5_REAL, .units = "1", .description = "rows that are done"};
   int64_t dims[H5_MAX_RANK], start[H5_MAX_RANK] = {0}, count[H5_MAX_RANK], unit = 1, each;
   PetscMPIInt me, size;
   double *buffer;
@@ -194,6 +195,10 @@ PetscErrorCode command_copy_rows(MPI_Comm comm, h5_file *from, const char name[]
   PetscCall(h5_expect(from, name, H5_REAL, 0, NULL));
   PetscCall(h5_shape(from, name, NULL, NULL, &rank, dims));
   for (int d = 1; d < rank; d++) unit *= dims[d];
+  field.rank = rank;
+  PetscCall(PetscArraycpy(field.dims, dims, H5_MAX_RANK));
+  field.dims[0] = n;
+  if (is_new) PetscCall(h5_declare(to, &field));
   split = unit > COPY_CELLS && rank > 1; /* the dimension that is cut and dealt to the ranks */
   if (split) unit /= dims[1];
   each = PetscMax(COPY_CELLS / PetscMax(unit, 1), 1);

@@ -18,10 +18,11 @@ int command_inputs(const options *o, const char *name[COMMAND_MAX_INPUTS]);
 /* command_copy_rows - the first n rows of a dataset of doubles, to one of the same extent beyond
  *
  * In      from, name  a file being written or read
- *         to, as      a file being written, where the dataset is declared
+ *         to, as      a file being written
+ *         is_new      the dataset has n rows and is declared first; else it is there
  * Cost    memory of some 8 MB a rank */
 PetscErrorCode command_copy_rows(MPI_Comm comm, h5_file *from, const char name[], h5_file *to,
-                                 const char as[], int64_t n);
+                                 const char as[], int64_t n, bool is_new);
 
 /* One row of /parameters. */
 typedef struct results_parameter {

@@ -102,14 +102,13 @@ static PetscErrorCode begin_map(ensemble *e, int64_t n_task, int64_t length, dou
   m->length = length;
   m->n_done = 0;
   m->result = result;
-  if (!m->found) PetscFunctionReturn(PETSC_SUCCESS);
-  if (m->n_found > n_task || m->found_length != length)
+  if (!m->found || !checkpoint_is_ready(e->checkpoint)) PetscFunctionReturn(PETSC_SUCCESS);
+  if (m->found_length != length)
     base_fail(e->all, BASE_EXIT_INPUT,
-              "%s: /tasks/result: %" PRId64 " rows of %" PRId64 " are not of this run, which has "
-              "%" PRId64 " of %" PRId64,
-              checkpoint_path(e->checkpoint), m->n_found, m->found_length, n_task, length);
-  PetscCall(PetscArraycpy(result, m->found, m->n_found * length));
-  m->n_done = m->n_found;
+              "%s: /tasks/result: rows of %" PRId64 " are not of this run, which has %" PRId64,
+              checkpoint_path(e->checkpoint), m->found_length, length);
+  m->n_done = PetscMin(m->n_found, n_task); /* other groups of ranks may deal fewer at once */
+  PetscCall(PetscArraycpy(result, m->found, m->n_done * length));
   PetscCall(PetscFree(m->found));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -145,7 +144,7 @@ PetscErrorCode ensemble_map(ensemble *e, int64_t n_task, PetscInt length, ensemb
     failed = run_round(e, first, n_task, (int)length, task, context, mine, all);
     if (!failed) PetscCall(PetscArraycpy(result + first * length, all, n * length));
     if (!failed && e->map) e->map->n_done = first + n;
-    if (!failed) failed = checkpoint_poll(e->checkpoint, e->all, false);
+    if (!failed && first + n < n_task) failed = checkpoint_poll(e->checkpoint, e->all, false);
   }
   failed = checkpoint_after(e->checkpoint, failed);
   if (e->map) e->map->n_task = 0;

@@ -194,6 +194,11 @@ PetscErrorCode checkpoint_hurry(checkpoint *c, double share)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+bool checkpoint_is_ready(const checkpoint *c)
+{
+  return c && c->is_ready;
+}
+
 PetscErrorCode checkpoint_destroy(checkpoint **c)
 {
   PetscFunctionBegin;

@@ -381,7 +381,7 @@ PetscErrorCode simulate_begin_task(simulate *s)
   bool is_there;
 
   PetscFunctionBegin;
-  if (!k) PetscFunctionReturn(PETSC_SUCCESS);
+  if (!k || !checkpoint_is_ready(k->c)) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(clear_log(k));
   k->is_task = true;
   k->is_blocked = false;

@@ -1,0 +1,342 @@
+#!/usr/bin/env python3
+"""check_restart.py - runs that are cut short go on to the same bytes                 timeout: 900
+
+Each case makes a result undisturbed, then again with stops, signals, kills and damage, on changing
+numbers of ranks and partitioners, and compares the files byte for byte.  Random instants come from
+fixed seeds.  STRESS=1 (make stress) runs the full tier: 200 kills, all pairs of 1..8 ranks.  Arguments, if any, name
+the sections to run.
+"""
+import filecmp
+import glob
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+GRADUS, TMP, MPIEXEC = os.environ["GRADUS"], os.environ["TEST_TMP"], os.environ["MPIEXEC"]
+STRESS = bool(os.environ.get("STRESS"))
+TINY = "inputs/tiny/run.yaml"
+DUAL = ["sensitivity", TINY, "-replicates", "3", "-estimator", "pathwise", "-by", "group,area"]
+FIT = ["calibrate", TINY, "-replicates", "2", "-start", "prior", "-tao_max_it", "2"]
+POLLS = {"dual": 3 * 60 + 3}  # of DUAL: before each step, after each replicate
+
+
+def say(is_right, name, more=""):
+    print("ok" if is_right else "FAIL", name, flush=True)
+    if more and not is_right:
+        print("     ", more, flush=True)
+
+
+def start(args, out, ranks=1, extra=()):
+    command = [GRADUS] if ranks == 1 else [MPIEXEC, "-q", "-n", str(ranks), GRADUS]
+    command += [*args, "-quiet", "-progress", "none", "-output", os.path.join(TMP, out), *extra]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                            start_new_session=True)
+
+
+def finish(job):
+    out, err = job.communicate(timeout=300)
+    return job.returncode, "\n".join(l for l in err.splitlines() if not l.startswith("warning:"))
+
+
+def run(args, out, ranks=1, extra=()):
+    return finish(start(args, out, ranks, extra))
+
+
+def clear(out):
+    for path in glob.glob(os.path.join(TMP, out) + "*"):
+        os.remove(path)
+
+
+def left(out):
+    return [p for p in glob.glob(os.path.join(TMP, out) + "*") if not p.endswith(".json")]
+
+
+references = {}
+
+
+def reference(args):
+    key = " ".join(args)
+    if key not in references:
+        references[key] = f"reference{len(references)}.h5"
+        code, err = run(args, references[key], 2)
+        if code:
+            say(False, f"reference of {key}", err)
+    return os.path.join(TMP, references[key])
+
+
+def is_same(args, out):
+    """The result is that of an undisturbed run, and nothing else is left."""
+    path = os.path.join(TMP, out)
+    return (os.path.exists(path) and filecmp.cmp(path, reference(args), False)
+            and left(out) == [path])
+
+
+def stopped(args, out, k, ranks=1, extra=()):
+    code, err = run(args, out, ranks, ["-test_stop", str(k), *extra])
+    return code == 85 and err.startswith("gradus: stopped by ") and err.count("\n") == 0, (code, err)
+
+
+def stop_and_go_on(name, args, k, ranks=(1, 1), extra=((), ())):
+    out = "run.h5"
+    clear(out)
+    did_stop, told = stopped(args, out, k, ranks[0], extra[0])
+    code, err = run(args, out, ranks[1], extra[1])
+    say(did_stop and code == 0 and is_same(args, out), name, (told, code, err))
+
+
+def chain(name, args, k, most=60, ranks=(1, 2, 3)):
+    """Stopped again and again, each time on other ranks."""
+    out, code, n = "chain.h5", 85, 0
+    clear(out)
+    while code == 85 and n < most:
+        code, err = run(args, out, ranks[n % len(ranks)], ["-test_stop", str(k)])
+        n += 1
+    say(code == 0 and n > 2 and is_same(args, out), f"{name}: {n} sessions", (code, err))
+
+
+# ---- every kind of run is stopped somewhere and goes on
+
+def stops():
+    rng = random.Random(1)
+    for k in [0, 1, 59, 60, POLLS["dual"] - 2] + [rng.randrange(POLLS["dual"]) for _ in range(8 if STRESS else 2)]:
+        stop_and_go_on(f"trajectories with tangents, stop {k}", DUAL, k)
+    chain("trajectories with tangents", DUAL, 37)
+    for k in [0, 1] + [rng.randrange(2000) for _ in range(8 if STRESS else 2)]:
+        stop_and_go_on(f"calibration, stop {k}", FIT, k, (2, 1))
+    chain("calibration", FIT, 400)
+
+    GRAPH = "-model sir_graph -graph_nodes 60 -steps 30".split()
+    CASES = {
+        "mean of fd": [*"sensitivity -estimator fd -free beta_household,beta_school -keep mean -replicates 4 -by group".split(), TINY],
+        "horizon": ["sensitivity", TINY, *"-replicates 1 -estimator pathwise -gradient_horizon 9".split()],
+        "no tangents": ["simulate", TINY, "-replicates", "9"],
+        "step clock": ["simulate", TINY, "-replicates", "4", "-clock", "step"],
+        "st of the epidemic": ["sensitivity", TINY, *"-replicates 2 -estimator st".split()],
+        "soft gumbel, isolation": ["sensitivity", TINY, *"-replicates 2 -estimator gumbel -gumbel_soft -isolation_kinds school".split()],
+        "score": ["sensitivity", *GRAPH, *"-replicates 9 -estimator score".split()],
+        "st": ["sensitivity", *GRAPH, *"-replicates 9 -estimator st".split()],
+        "sparse spa": ["sensitivity", *GRAPH, *"-replicates 9 -estimator spa -spa_form sparse".split()],
+        "replayed spa": ["sensitivity", *GRAPH, *"-replicates 3 -estimator spa -spa_form replay".split()],
+        "walk": "sensitivity -model random_walk -replicates 4 -estimator gumbel -steps 30".split(),
+        "life": "sensitivity -model game_of_life -replicates 4 -estimator score -steps 30".split(),
+        "mean field": "sensitivity -model sir_ode -replicates 1".split(),
+        "comparison": ["compare", *GRAPH, *"-replicates 4 -reference_replicates 4".split()],
+    }
+    for name, args in CASES.items():
+        stop_and_go_on(f"{name}", args, rng.randrange(15, 29), (2, 3))
+        if name in ("score", "sparse spa", "no tangents", "comparison", "mean of fd"):
+            stop_and_go_on(f"{name}, later", args, rng.randrange(100, 200), (1, 2))
+
+    run([*FIT[:2], *"-replicates 1 -draws 14 -start prior -tao_max_it 1".split()], "posterior.h5")
+    PREDICT = ["predict", TINY, "-posterior", os.path.join(TMP, "posterior.h5"), "-samples", "12"]
+    chain("prediction", PREDICT, 150)
+
+
+# ---- optimisers: started again and answered from the journal
+
+def optimisers():
+    TYPES = "lmvm blmvm cg bncg bqnls bqnkls bqnktr bqnktl nls ntr ntl bnls bntr bntl nm".split()
+    for kind in TYPES:
+        args = ["calibrate", "inputs/hagelloch/history.yaml", "-start", "prior", "-tao_type", kind, "-tao_max_it", "6"]
+        chain(f"tao_type {kind}", args, 20 if kind in ("lmvm", "blmvm", "cg", "bncg", "nm") else 100, 200, (1,))
+
+
+# ---- written on a ranks, read on b
+
+def ranks():
+    PAIRS = [(1, 8), (8, 1), (2, 3), (3, 2), (4, 7), (7, 4), (5, 6), (6, 5)]
+    if STRESS:
+        PAIRS = [(a, b) for a in range(1, 9) for b in range(1, 9)]
+    SMALL = ["sensitivity", TINY, "-replicates", "1", "-estimator", "pathwise", "-by", "group,area"]
+    PARTITIONS = ["blocks", "hilbert", "ptscotch"]
+    for i, (a, b) in enumerate(PAIRS):
+        first, second = PARTITIONS[i % 3], PARTITIONS[(i + 1) % 3]
+        stop_and_go_on(f"written on {a} ranks ({first}), read on {b} ({second})", SMALL, 25, (a, b),
+                       (["-partition", first], ["-partition", second]))
+    GROUPS = ["sensitivity", TINY, "-replicates", "7", "-estimator", "pathwise"]
+    stop_and_go_on("groups of ranks, then one world", GROUPS, 90, (4, 2), (["-ranks_per_world", "1"], []))
+    stop_and_go_on("one world, then groups of ranks", GROUPS, 90, (2, 4), ([], ["-ranks_per_world", "2"]))
+
+
+# ---- killed at random instants
+
+def killed():
+    def ranks_of(job):
+        return [int(p) for p in subprocess.run(["pgrep", "-P", str(job.pid)], capture_output=True, text=True).stdout.split()]
+
+
+    def send(job, number, ranks):
+        for pid in ranks_of(job) if ranks > 1 else [job.pid]:
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                pass
+
+
+    def kills(name, args, n, ranks, every, seed):
+        out, killed, code = "killed.h5", 0, None
+        instants = random.Random(seed)
+        clear(out)
+        began = time.time()
+        code, err = run(args, out, ranks, ["-checkpoint_every", every])
+        took = time.time() - began
+        while killed < n:
+            clear(out)
+            code = None
+            while code != 0 and killed < 4 * n:
+                job = start(args, out, ranks, ["-checkpoint_every", every])
+                if killed < n:
+                    time.sleep(instants.uniform(0.3, 0.3 + took))
+                if killed < n and job.poll() is None:
+                    send(job, signal.SIGKILL, ranks)
+                    killed += 1
+                code, err = finish(job)
+                time.sleep(0.3 if code else 0)
+            if code or not is_same(args, out):
+                say(False, f"{name}: seed {seed}, {killed} kills", (code, err, left(out)))
+                return
+        say(True, f"{name}: {killed} kills")
+
+
+    kills("killed at random instants", DUAL, 70 if STRESS else 4, 2, "7steps", 1)
+    kills("killed while checkpoints are written", DUAL, 70 if STRESS else 3, 1, "1steps", 2)
+    kills("killed while it calibrates", FIT, 60 if STRESS else 3, 2, "200steps", 3)
+
+
+# ---- asked to stop
+
+def asked():
+    LONG = ["calibrate", TINY, "-replicates", "8", "-start", "prior", "-tao_max_it", "4"]
+    out = "asked.h5"
+    clear(out)
+    for name, number, ranks in [("SIGUSR1", signal.SIGUSR1, 4), ("SIGINT", signal.SIGINT, 1), ("SIGTERM", signal.SIGTERM, 2)]:
+        job = start(LONG, out, ranks)
+        time.sleep(1.2 if ranks < 4 else 2)
+        began = time.time()
+        send(job, number, ranks)
+        code, err = finish(job)
+        with open(os.path.join(TMP, out) + ".status.json") as f:
+            state = f.read()
+        say(code == 85 and err == f"gradus: stopped by {name}; run the same command again to go on ({os.path.join(TMP, out)}.checkpoint)"
+            and '"state": "stopped"' in state and os.path.exists(os.path.join(TMP, out) + ".checkpoint"), f"{name} stops, exit 85", (code, err))
+    job = start(LONG, out, 2)
+    time.sleep(1)
+    with open(os.path.join(TMP, "stop"), "w"):
+        pass
+    code, err = finish(job)
+    say(code == 85 and "the file stop" in err, "file stop", (code, err))
+    code, err = run(LONG, out, 1, ["-max_walltime", "1s"])
+    say(code == 85 and "max_walltime" in err, "max_walltime; the old file stop does not stop again", (code, err))
+    job = start(LONG, out, 2)
+    time.sleep(1.2)
+    job.send_signal(signal.SIGTERM)  # to mpirun, which leaves 1 s
+    finish(job)
+    time.sleep(0.5)
+    code, err = run(LONG, out, 3)
+    say(code == 0 and is_same(LONG, out), "after all of these the same bytes", (code, err))
+    os.remove(os.path.join(TMP, "stop"))
+
+    out = "twice.h5"
+    job = start(["simulate", "-world", "synthetic:2000000", "-days", "1"], out)
+    time.sleep(1)  # it loads, and does not ask whether to stop
+    job.send_signal(signal.SIGTERM)
+    time.sleep(0.1)
+    is_on = job.poll() is None
+    began = time.time()
+    job.send_signal(signal.SIGTERM)
+    code, err = finish(job)
+    say(is_on and code == -signal.SIGTERM and time.time() - began < 0.5, "a second SIGTERM ends at once", (is_on, code, err))
+
+
+# ---- damage, and other options
+
+def damaged():
+    out = "damaged.h5"
+    newest, previous = os.path.join(TMP, out) + ".checkpoint", os.path.join(TMP, out) + ".checkpoint.prev"
+
+
+    def two_generations():
+        clear(out)
+        for k in (40, 40):
+            stopped(DUAL, out, k)
+
+
+    def flip(path, at):
+        with open(path, "r+b") as f:
+            f.seek(at)
+            byte = f.read(1)
+            f.seek(at)
+            f.write(bytes([byte[0] ^ 4]))
+
+
+    def truncate(path, n):
+        os.truncate(path, n)
+
+
+    damages = {"a bit": lambda p: flip(p, 70001), "its first line": lambda p: flip(p, 3), "truncated": lambda p: truncate(p, 30000),
+               "empty": lambda p: truncate(p, 0), "missing": os.remove}
+    for name, damage in damages.items():
+        two_generations()
+        damage(newest)
+        code, err = run(DUAL, out)
+        say(code == 0 and is_same(DUAL, out) and err.count("\n") == 0 and err.startswith("gradus: warning: " + newest)
+            and err.endswith("going on from " + previous), f"newest damaged ({name}): the previous one, and said", (code, err))
+    two_generations()
+    flip(newest, 70001)
+    did_stop, told = stopped(DUAL, out, 20)  # the damaged one does not become the previous
+    flip(newest, 70001)
+    code, err = run(DUAL, out)
+    say(code == 0 and is_same(DUAL, out), "damaged, and the next one damaged again", (told, code, err))
+    two_generations()
+    flip(newest, 70001)
+    flip(previous, 70001)
+    code, err = run(DUAL, out)
+    say(code == 3 and err.count("\n") == 0 and newest in err and previous in err, "both damaged: exit 3, one line", (code, err))
+
+    stopped_line = "was 1 when this run began, is 2 now"
+    two_generations()
+    code, err = run(DUAL, out, 1, ["-seed", "2"])
+    say(code == 2 and f"{newest}: seed: {stopped_line}" in err, "another seed is refused", (code, err))
+    code, err = run(DUAL, out, 1, ["-parameters_delay_mean", "4.5", "-gradient_horizon", "5"])
+    say(code == 2 and "parameters_delay_mean: was 4 " in err and "gradient_horizon: was not given" in err,
+        "other parameters and a new option are refused, all told", (code, err))
+    code, err = run(["simulate", *DUAL[1:]], out)
+    say(code == 2 and "command: was sensitivity" in err, "another command is refused", (code, err))
+    code, err = run(DUAL, out, 3, ["-partition", "ptscotch", "-max_walltime", "2h", "-checkpoint_every", "3steps"])
+    say(code == 0 and is_same(DUAL, out), "other ranks, partition, walltime and interval are not", (code, err))
+
+    table = os.path.join(TMP, "persons.csv")
+    with open("inputs/tiny/persons.csv") as f:
+        rows = f.read()
+    with open(table, "w") as f:
+        f.write(rows)
+    clear(out)
+    changed = [*DUAL, "-world", table]
+    stopped(changed, out, 40)
+    with open(table, "a") as f:
+        f.write("\n")
+    code, err = run(changed, out)
+    say(code == 3 and table in err and "has changed" in err, "an input that has changed is refused", (code, err))
+    clear(out)
+
+    run(DUAL, out, 1, ["-checkpoint_keep", "-checkpoint_every", "20steps"])
+    has_kept = os.path.exists(newest)
+    code, err = run(DUAL, out)
+    say(has_kept and code == 0 and is_same(DUAL, out), "killed between result and removal: done, exit 0", (code, err))
+    code, err = run(DUAL, out)
+    say(code == 2 and "exists already" in err, "a result without a checkpoint is not replaced", (code, err))
+    for bad in ("10", "0min", "-5s", "1.5steps", "10 parsecs", "nan"):
+        code, err = run(DUAL, "bad.h5", 1, ["-checkpoint_every", bad])
+        if code != 2 or "checkpoint_every" not in err:
+            say(False, f"checkpoint_every {bad}", (code, err))
+    code, err = run(DUAL, "bad.h5", 1, ["-checkpoint", "none", "-test_stop", "3"])
+    say(code == 0 and left("bad.h5") == [os.path.join(TMP, "bad.h5")], "-checkpoint none", (code, err))
+
+
+SECTIONS = [stops, optimisers, ranks, killed, asked, damaged]
+for section in SECTIONS:
+    if section.__name__ in (sys.argv[1:] or [f.__name__ for f in SECTIONS]):
+        section()

@@ -97,6 +97,18 @@ def chain(name, args, k, most=60, ranks=(1, 2, 3)):
     say(code == 0 and n > 2 and is_same(args, out), f"{name}: {n} sessions", (code, err))
 
 
+def ranks_of(job):
+    return [int(p) for p in subprocess.run(["pgrep", "-P", str(job.pid)], capture_output=True, text=True).stdout.split()]
+
+
+def send(job, number, ranks):
+    for pid in ranks_of(job) if ranks > 1 else [job.pid]:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            pass
+
+
 # ---- every kind of run is stopped somewhere and goes on
 
 def stops():
@@ -106,14 +118,14 @@ def stops():
     chain("trajectories with tangents", DUAL, 37)
     for k in [0, 1] + [rng.randrange(2000) for _ in range(8 if STRESS else 2)]:
         stop_and_go_on(f"calibration, stop {k}", FIT, k, (2, 1))
-    chain("calibration", FIT, 400)
+    chain("calibration", FIT, 5000)
 
     GRAPH = "-model sir_graph -graph_nodes 60 -steps 30".split()
     CASES = {
         "mean of fd": [*"sensitivity -estimator fd -free beta_household,beta_school -keep mean -replicates 4 -by group".split(), TINY],
         "horizon": ["sensitivity", TINY, *"-replicates 1 -estimator pathwise -gradient_horizon 9".split()],
         "no tangents": ["simulate", TINY, "-replicates", "9"],
-        "step clock": ["simulate", TINY, "-replicates", "4", "-clock", "step"],
+        "step clock": ["simulate", TINY, *"-replicates 4 -estimator none -clock step".split()],
         "st of the epidemic": ["sensitivity", TINY, *"-replicates 2 -estimator st".split()],
         "soft gumbel, isolation": ["sensitivity", TINY, *"-replicates 2 -estimator gumbel -gumbel_soft -isolation_kinds school".split()],
         "score": ["sensitivity", *GRAPH, *"-replicates 9 -estimator score".split()],
@@ -164,18 +176,6 @@ def ranks():
 # ---- killed at random instants
 
 def killed():
-    def ranks_of(job):
-        return [int(p) for p in subprocess.run(["pgrep", "-P", str(job.pid)], capture_output=True, text=True).stdout.split()]
-
-
-    def send(job, number, ranks):
-        for pid in ranks_of(job) if ranks > 1 else [job.pid]:
-            try:
-                os.kill(pid, number)
-            except ProcessLookupError:
-                pass
-
-
     def kills(name, args, n, ranks, every, seed):
         out, killed, code = "killed.h5", 0, None
         instants = random.Random(seed)

@@ -109,6 +109,21 @@ def send(job, number, ranks):
             pass
 
 
+def wait_for(job, out, phase):
+    """Until the run says that it is in this phase."""
+    path = os.path.join(TMP, out) + ".status.json"
+    before = os.stat(path).st_ino if os.path.exists(path) else None
+    while job.poll() is None:
+        try:
+            with open(path) as f:
+                is_new, text = os.fstat(f.fileno()).st_ino != before, f.read()
+            if is_new and f'"phase": "{phase}"' in text and '"state": "running"' in text:
+                return
+        except FileNotFoundError:
+            pass
+        time.sleep(0.01)
+
+
 # ---- every kind of run is stopped somewhere and goes on
 
 def stops():
@@ -152,8 +167,8 @@ def stops():
 def optimisers():
     TYPES = "lmvm blmvm cg bncg bqnls bqnkls bqnktr bqnktl nls ntr ntl bnls bntr bntl nm".split()
     for kind in TYPES:
-        args = ["calibrate", "inputs/hagelloch/history.yaml", "-start", "prior", "-tao_type", kind, "-tao_max_it", "6"]
-        chain(f"tao_type {kind}", args, 20 if kind in ("lmvm", "blmvm", "cg", "bncg", "nm") else 100, 200, (1,))
+        args = ["calibrate", "inputs/hagelloch/history.yaml", "-start", "prior", *"-family normal -draws 4 -tao_max_it 4 -tao_type".split(), kind]
+        chain(f"tao_type {kind}", args, 150 if kind.lstrip("b") in ("nls", "ntr", "ntl") else 12, 100, (1,))
 
 
 # ---- written on a ranks, read on b
@@ -209,13 +224,12 @@ def killed():
 # ---- asked to stop
 
 def asked():
-    LONG = ["calibrate", TINY, "-replicates", "8", "-start", "prior", "-tao_max_it", "4"]
+    LONG = ["calibrate", TINY, "-replicates", "12", "-start", "prior", "-tao_max_it", "4"]
     out = "asked.h5"
     clear(out)
     for name, number, ranks in [("SIGUSR1", signal.SIGUSR1, 4), ("SIGINT", signal.SIGINT, 1), ("SIGTERM", signal.SIGTERM, 2)]:
         job = start(LONG, out, ranks)
-        time.sleep(1.2 if ranks < 4 else 2)
-        began = time.time()
+        wait_for(job, out, "calibrate")
         send(job, number, ranks)
         code, err = finish(job)
         with open(os.path.join(TMP, out) + ".status.json") as f:
@@ -223,15 +237,15 @@ def asked():
         say(code == 85 and err == f"gradus: stopped by {name}; run the same command again to go on ({os.path.join(TMP, out)}.checkpoint)"
             and '"state": "stopped"' in state and os.path.exists(os.path.join(TMP, out) + ".checkpoint"), f"{name} stops, exit 85", (code, err))
     job = start(LONG, out, 2)
-    time.sleep(1)
+    wait_for(job, out, "calibrate")
     with open(os.path.join(TMP, "stop"), "w"):
         pass
     code, err = finish(job)
     say(code == 85 and "the file stop" in err, "file stop", (code, err))
-    code, err = run(LONG, out, 1, ["-max_walltime", "1s"])
+    code, err = run(LONG, out, 1, ["-max_walltime", "0.3s"])
     say(code == 85 and "max_walltime" in err, "max_walltime; the old file stop does not stop again", (code, err))
     job = start(LONG, out, 2)
-    time.sleep(1.2)
+    wait_for(job, out, "calibrate")
     job.send_signal(signal.SIGTERM)  # to mpirun, which leaves 1 s
     finish(job)
     time.sleep(0.5)
@@ -241,7 +255,7 @@ def asked():
 
     out = "twice.h5"
     job = start(["simulate", "-world", "synthetic:2000000", "-days", "1"], out)
-    time.sleep(1)  # it loads, and does not ask whether to stop
+    wait_for(job, out, "load")  # and does not ask whether to stop
     job.send_signal(signal.SIGTERM)
     time.sleep(0.1)
     is_on = job.poll() is None

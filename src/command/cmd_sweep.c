@@ -200,6 +200,7 @@ static PetscErrorCode run_batches(sweep_run *w)
       PetscCall(PetscArraycpy(w->x.table.row + w->todo[w->first + i] * w->size, rows + i * w->size,
                               w->size));
     if (!code) w->first += n;
+    if (!code) code = checkpoint_poll(s->checkpoint, s->comm, false);
   }
   PetscCall(PetscFree(rows));
   PetscCall(code);

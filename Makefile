@@ -144,6 +144,9 @@ bench-full: $(program) $(benches)
 	@$(setting) sh tests/bench.sh full
 	@$(setting) $(PYTHON) tests/bench_spa.py
 	@$(setting) $(PYTHON) tests/bench_plan.py -output "$(abspath $(BUILD))/bench_plan.json"
+	@$(setting) sh tests/bench_checkpoint.sh
+stress: $(program) # the full tier of the reliability tests
+	@$(setting) sh tests/stress.sh
 check-large: $(program)
 	@$(setting) sh tests/large_same_bytes.sh
 
@@ -180,7 +183,7 @@ clean:
 distclean: clean
 	$(RM) -r configure configure~ config.mk config.log config.status config.setup.log aclocal.m4 autom4te.cache
 
-.PHONY: all setup demo run-demo check run-tests check-san check-valgrind units bench bench-full check-large england lint \
+.PHONY: all setup demo run-demo check run-tests check-san check-valgrind units bench bench-full stress check-large england lint \
         format install clean distclean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:

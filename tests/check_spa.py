@@ -72,6 +72,13 @@ check_against_fd(", susceptibility by group", GROUPS, 4000,
                  (("pathwise -pathwise_accept_bias false", "threshold clock", 2000), ("spa -spa_form sparse -spa_worlds 40", "sparse worlds", 1500),
                   ("spa -spa_form replay", "replayed worlds", 1000), ("score", "step clock", 8000)))
 
+_, done = run(WORLD, "auto", "auto.h5", 2)
+say("pilot: V " in done.stdout and "by fd for" in done.stdout and "estimator: fd" in done.stdout and "small" in done.stdout,
+    "auto weighs fd against worlds where there are few agents, and says so", done.stdout.strip())
+_, done = run(TOWN, "auto", "auto.h5", 2)
+say("pilot: V " in done.stdout and "by fd for" not in done.stdout and "estimator: spa (sparse worlds" in done.stdout,
+    "auto takes worlds where there are many", done.stdout.strip())
+
 # the test problem in small, with rates of areas: times 15, 30, 45, 60 of the infections
 reference, done = run(TOWN, "fd", "fd.h5", 300)
 path, done = run(TOWN, "spa -spa_worlds 200", "spa.h5", 300)

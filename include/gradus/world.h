@@ -152,6 +152,14 @@ PetscErrorCode world_write(const world *w, const options *o, const char path[]);
  * Collective on the world's communicator; allocates only when width is first used. */
 PetscErrorCode world_exchange(world *w, int width, double *val, double *der);
 
+/* world_exchange_begin, world_exchange_end - the same in two parts.  In between the totals of all
+ * sites but the shared ones are there, and the caller may work on these while messages travel.  A
+ * shared site is one whose venue has sites on other ranks: world_shared_sites() gives them,
+ * ascending; borrowed.  The same arguments to both. */
+PetscErrorCode world_exchange_begin(world *w, int width, double *val, double *der);
+PetscErrorCode world_exchange_end(world *w, int width, double *val, double *der);
+void world_shared_sites(const world *w, PetscInt *n, const PetscInt **site);
+
 /* Who attends each site, and which other ranks have sites of its venue: for models that look at
  * single venues.  Sites of one venue are next to each other on each rank. */
 typedef struct world_venues {

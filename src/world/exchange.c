@@ -297,7 +297,7 @@ static void unpack_leaves(const struct world_exchange *x, int width, double *val
   }
 }
 
-PetscErrorCode world_exchange(world *w, int width, double *val, double *der)
+PetscErrorCode world_exchange_begin(world *w, int width, double *val, double *der)
 {
   struct world_exchange *x = w->exchange;
   MPI_Datatype row;
@@ -314,7 +314,17 @@ PetscErrorCode world_exchange(world *w, int width, double *val, double *der)
     sum_rows(n, 1, val + first);
     if (width) sum_rows(n, width, der + (size_t)first * (size_t)width);
   }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode world_exchange_end(world *w, int width, double *val, double *der)
+{
+  struct world_exchange *x = w->exchange;
+  MPI_Datatype row;
+
+  PetscFunctionBegin;
   if (!x->is_used) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(find_width(x, width, &row));
   PetscCall(PetscSFReduceEnd(x->sf, row, x->leaf_row, x->slot_row, MPI_REPLACE));
   for (PetscInt v = 0; v < x->n_venue; v++) {
     const PetscInt first = x->venue_ptr[v], n = x->venue_ptr[v + 1] - first;
@@ -329,4 +339,18 @@ PetscErrorCode world_exchange(world *w, int width, double *val, double *der)
   PetscCall(PetscSFBcastEnd(x->sf, row, x->slot_row, x->leaf_row, MPI_REPLACE));
   unpack_leaves(x, width, val, der);
   PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode world_exchange(world *w, int width, double *val, double *der)
+{
+  PetscFunctionBegin;
+  PetscCall(world_exchange_begin(w, width, val, der));
+  PetscCall(world_exchange_end(w, width, val, der));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+void world_shared_sites(const world *w, PetscInt *n, const PetscInt **site)
+{
+  *n = w->exchange->n_leaf;
+  *site = w->exchange->leaf;
 }

@@ -175,10 +175,11 @@ static inline double epidemic_contact(const epidemic *e, PetscInt s)
   return e->is_density || size < 3 ? 1.0 : 1.0 / (size - 1);
 }
 
-/* A step: pressure to 0; what infectious agents add to their sites; totals of venues to hazards. */
+/* A step: pressure to 0; what infectious agents add to their sites; totals of venues to hazards,
+ * at the sites that are shared with other ranks or at the others. */
 void epidemic_clear(epidemic *e);
 void epidemic_press(epidemic *e, double time, double dt);
-void epidemic_settle(epidemic *e, double dt);
+void epidemic_settle(epidemic *e, bool is_shared, double dt);
 
 /* epidemic_reserve_fresh - room for n agents infected in one step */
 PetscErrorCode epidemic_reserve_fresh(epidemic *e, PetscInt n);

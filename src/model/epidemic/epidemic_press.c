@@ -14,7 +14,7 @@ enum { BLOCK = 256, AHEAD = 4 /* agents whose rows are fetched in advance */ };
 typedef struct infectious {
   PetscInt n;
   PetscInt who[BLOCK];
-  double x[BLOCK], value[BLOCK], slope[3][BLOCK];
+  double x[BLOCK], log_x[BLOCK], value[BLOCK], slope[3][BLOCK];
 } infectious;
 
 /* The next block of the active list from *a on; agents whose profile has ended leave the list. */
@@ -46,15 +46,16 @@ static inline void evaluate(int width, const epidemic_profile *f, infectious *b)
     for (int power = 1; power < (int)k; power++)
       for (PetscInt a = 0; a < b->n; a++) value[a] *= x[a];
   } else {
+    for (PetscInt a = 0; a < b->n; a++) b->log_x[a] = real_log(x[a]);
     for (PetscInt a = 0; a < b->n; a++)
-      value[a] = real_exp((k - 1) * real_log(x[a]) - x[a] / scale - f->log_norm);
+      value[a] = real_exp((k - 1) * b->log_x[a] - x[a] / scale - f->log_norm);
   }
   if (!width) return;
   for (PetscInt a = 0; a < b->n; a++) b->slope[0][a] = value[a] * ((k - 1) / x[a] - 1 / scale);
   if (!f->has_tangents) return;
   for (PetscInt a = 0; a < b->n; a++) b->slope[1][a] = value[a] * (x[a] / scale - k) / scale;
   for (PetscInt a = 0; a < b->n; a++)
-    b->slope[2][a] = f->is_erlang ? 0 : value[a] * (real_log(x[a]) - f->d_shape);
+    b->slope[2][a] = f->is_erlang ? 0 : value[a] * (b->log_x[a] - f->d_shape);
 }
 
 /* The tangents of agent a of the block. */
@@ -113,12 +114,21 @@ static inline void scatter(epidemic *e, const infectious *b)
   }
 }
 
+/* Asks for the lines of a row that is soon read and written. */
+static inline void fetch_row(int width, const double *der, PetscInt i)
+{
+  const double *row = der + (size_t)i * (size_t)width;
+
+  for (int j = 0; j < width; j += 8) __builtin_prefetch(row + j, 1);
+}
+
 static inline void fetch_rows(int width, const epidemic *e, PetscInt i)
 {
+  fetch_row(width, e->x->der, i);
   for (int c = 0; c < e->n_column; c++) {
     const int32_t s = e->site[c][(size_t)i * (size_t)e->stride[c]];
 
-    if (s >= 0) __builtin_prefetch(e->pressure->der + (size_t)s * (size_t)width, 1);
+    if (s >= 0) fetch_row(width, e->pressure->der, s);
   }
 }
 
@@ -163,27 +173,46 @@ static inline void press(int width, epidemic *e, double time, double dt)
   e->pressure->val[e->w->n_site] = 0;
 }
 
-/* Totals of venues become hazards: beta_k c_v times the total, by the product rule; and these, times
- * dt, are added to what the venues' members have borne so far. */
-static inline void settle(int width, epidemic *e, double dt)
+/* Sites [first, last) of kind k: totals of venues become hazards, beta_k c_v times the total, by the
+ * product rule; and these, times dt, are added to what the venues' members have borne so far. */
+static inline void settle_sites(int width, epidemic *e, int k, PetscInt first, PetscInt last,
+                                double dt)
 {
   double *restrict val = e->pressure->val, *restrict der = e->pressure->der;
+  const dual *beta = &e->step_beta[k];
 
-  for (int k = 0; k < e->w->n_kind; k++) {
-    const dual *beta = &e->step_beta[k];
+  for (PetscInt s = first; s < last; s++) {
+    const double contact = epidemic_contact(e, s), factor = beta->v * contact;
+    double *restrict row = der + (size_t)s * (size_t)width;
 
-    for (PetscInt s = e->first_site[k]; s < e->first_site[k + 1]; s++) {
-      const double contact = epidemic_contact(e, s), factor = beta->v * contact;
-      double *restrict row = der + (size_t)s * (size_t)width;
+    if (width && val[s] != 0) {
+      const double total = val[s] * contact;
 
-      if (width && val[s] != 0) {
-        const double total = val[s] * contact;
-
-        for (int j = 0; j < width; j++) row[j] = factor * row[j] + total * beta->d[j];
-        if (e->borne) dual_row_axpy(width, e->borne->der + (size_t)s * (size_t)width, dt, row);
-      }
-      val[s] *= factor;
+      for (int j = 0; j < width; j++) row[j] = factor * row[j] + total * beta->d[j];
+      if (e->borne) dual_row_axpy(width, e->borne->der + (size_t)s * (size_t)width, dt, row);
     }
+    val[s] *= factor;
+  }
+}
+
+/* The sites that are shared with other ranks, or the stretches between them. */
+static inline void settle(int width, epidemic *e, bool is_shared, double dt)
+{
+  const PetscInt *shared;
+  PetscInt n, l = 0;
+
+  world_shared_sites(e->w, &n, &shared);
+  for (int k = 0; k < e->w->n_kind; k++) {
+    PetscInt first = e->first_site[k];
+    const PetscInt last = e->first_site[k + 1];
+
+    for (; l < n && shared[l] < last; first = shared[l++] + 1) {
+      if (is_shared)
+        settle_sites(width, e, k, shared[l], shared[l] + 1, dt);
+      else
+        settle_sites(width, e, k, first, shared[l], dt);
+    }
+    if (!is_shared) settle_sites(width, e, k, first, last, dt);
   }
 }
 
@@ -206,9 +235,9 @@ DUAL_CLONES void epidemic_press(epidemic *e, double time, double dt)
   DUAL_FIX_WIDTH(e->width, press, e, time, dt);
 }
 
-DUAL_CLONES void epidemic_settle(epidemic *e, double dt)
+DUAL_CLONES void epidemic_settle(epidemic *e, bool is_shared, double dt)
 {
-  DUAL_FIX_WIDTH(e->width, settle, e, dt);
+  DUAL_FIX_WIDTH(e->width, settle, e, is_shared, dt);
 }
 
 DUAL_CLONES void epidemic_clear(epidemic *e)

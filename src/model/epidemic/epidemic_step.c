@@ -186,8 +186,10 @@ PetscErrorCode epidemic_step(model *m, PetscInt step)
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   epidemic_press(e, time, m->dt);
-  PetscCall(world_exchange(e->w, e->width, e->pressure->val, e->pressure->der));
-  epidemic_settle(e, m->dt);
+  PetscCall(world_exchange_begin(e->w, e->width, e->pressure->val, e->pressure->der));
+  epidemic_settle(e, false, m->dt); /* while messages travel */
+  PetscCall(world_exchange_end(e->w, e->width, e->pressure->val, e->pressure->der));
+  epidemic_settle(e, true, m->dt);
   if (m->sparse || m->is_step_clock)
     PetscCall(epidemic_expose_each(m, step, &outside));
   else

@@ -89,6 +89,17 @@ with h5py.File(reference) as a, h5py.File(path) as b:
 say(np.sqrt(np.mean(z**2)) <= 1.5 and np.abs(z).max() < 4, "spa agrees with fd on a town, rates of areas among them",
     f"{z.size} entries: rms z {np.sqrt(np.mean(z**2)):.2f}, largest {np.abs(z).max():.2f}")
 
+path = os.path.join(TMP, "windows.h5")
+done = subprocess.run([MPIEXEC, "-q", "-n", "2", GRADUS, "compare", "inputs/compare/weekends.yaml", "-world", "synthetic:town:2000", "-days", "20", "-times",
+                       "10,20", "-replicates", "3", "-reference_replicates", "2", "-output", path, "-overwrite", "-progress", "none"],
+                      capture_output=True, text=True)
+with h5py.File(path) as f:
+    x, names = f["compare/estimate"], [n.decode() for n in f["compare/observable"][:]]
+    total, window = x[:, names.index("infections")], x[:, names.index("infections in 7")]
+    gained = total - np.pad(total, ((0, 0), (7, 0), (0, 0)))[:, :-7]
+    say(np.allclose(window, gained, rtol=1e-9, atol=1e-9 * np.abs(total).max()) and "figures of merit" in done.stdout,
+        "compare: windows are what totals gained in them; figures of merit are printed")
+
 for case_name, case, estimators in (
         ("epidemic", WORLD, ("spa -spa_form sparse -spa_worlds 40", "spa -spa_form replay", "score", "fd -clock step")),
         ("epidemic by group", GROUPS, ("pathwise", "spa -spa_form sparse -spa_worlds 40", "score")),

@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const command commands[] = {
-  {"world", "build a world from a table of persons, or describe one", cmd_world},
+  {"world", "build a world from census tables or a table of persons, or describe one", cmd_world},
   {"simulate", "run replicates of a model at given parameters", cmd_simulate},
   {"sensitivity", "derivatives of every observable by every free parameter", cmd_sensitivity},
   {"compare", "all estimators on your model: value, error, bias, cost", cmd_compare},

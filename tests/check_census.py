@@ -47,8 +47,8 @@ def check_tables_are_made():
     told(not differ and not lost, "make_tables.py writes the tables of inputs/county")
 
 
-def check_bytes(name, *args):
-    for ranks in (1, 2, 3, 4):
+def check_bytes(name, all_ranks, *args):
+    for ranks in all_ranks:
         path = os.path.join(TMP, f"{name}{ranks}.h5")
         done = run(ranks, *args, "-output", path, "-quiet")
         if done.returncode:
@@ -65,7 +65,7 @@ def sizes_of(venue):
 
 
 def check_county():
-    world = check_bytes("county", "-census", COUNTY)
+    world = check_bytes("county", (1, 2, 3, 4, 20), "-census", COUNTY)  # 18 areas
     if not world:
         return
     areas = table(f"{COUNTY}/areas.csv")
@@ -169,7 +169,7 @@ def check_england():
     if not os.path.isdir(ENGLAND):
         print("skipped: England at 1 %, since", ENGLAND, "is not there")
         return
-    world = check_bytes("england", "-census", ENGLAND, "-census_mapping",
+    world = check_bytes("england", (1, 2, 3, 4), "-census", ENGLAND, "-census_mapping",
                         "inputs/england/census.yaml", "-scale", "0.01")
     if not world:
         return
@@ -189,6 +189,12 @@ def check_england():
     told(abs(workers / (0.01 * flows) - 1) < 0.005, "England at 1 %: workers as in the flows")
     region = {n.decode() for n in world["areas/region"][:]}
     told(region == {lad["region"] for lad in lads}, "England at 1 %: nine regions")
+    share = np.bincount(np.minimum(sizes_of(world["memberships/household"][:]), 6))[1:]
+    published = [float(r["value"]) for r in table(f"{ENGLAND}/national_marginals.csv")
+                 if r["name"] == "household_size_fraction_uk_2020"]
+    published = published[:5] + [sum(published[5:])]
+    told(apart(share / share.sum(), published) < 0.02,
+         "England at 1 %: sizes of households within 2 % of the United Kingdom's in 2020")
 
 
 check_tables_are_made()

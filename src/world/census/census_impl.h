@@ -18,9 +18,9 @@
  * table; a *cell* an interval of ages in which no table or rule makes a difference.
  *
  * Memory  tables are replicated: for each area 12 bytes a household kind and about 150; for each
- *         record 16 bytes a band and 8 a household kind; 20 bytes a flow; of the panel 40 bytes for
- *         each pair of composition and kind.  What has the size of agents is only on the rank that
- *         made their areas.
+ *         record 16 bytes a band and 8 a household kind; 20 bytes a flow, 16 a pair of zones; of the
+ *         panel 40 bytes for each pair of composition and kind.  What has the size of agents is only
+ *         on the rank that made their areas.
  */
 #ifndef CENSUS_IMPL_H
 #define CENSUS_IMPL_H

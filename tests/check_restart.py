@@ -157,6 +157,7 @@ def stops():
         if name in ("score", "sparse spa", "no tangents", "comparison", "mean of fd"):
             stop_and_go_on(f"{name}, later", args, rng.randrange(100, 200), (1, 2))
 
+    chain("comparison", CASES["comparison"], 1000, ranks=(1, 2))
     run([*FIT[:2], *"-replicates 1 -draws 14 -start prior -tao_max_it 1".split()], "posterior.h5")
     PREDICT = ["predict", TINY, "-posterior", os.path.join(TMP, "posterior.h5"), "-samples", "12"]
     chain("prediction", PREDICT, 150)

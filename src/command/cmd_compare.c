@@ -47,8 +47,10 @@ static PetscErrorCode run_block(void *context, int64_t k, double result[])
   if (n <= 0) PetscFunctionReturn(PETSC_SUCCESS);
   key.replicate = (uint32_t)(b->offset + from);
   for (int p = 0; p < b->s->m->n_parameter; p++) theta[p] = b->s->m->parameter[p].value;
+  PetscCall(simulate_begin_task(b->s->s));
   PetscCall(estimate_runs(b->e, b->s->s, theta, key, n, b->y));
   if (b->coarse) PetscCall(estimate_run(b->coarse, b->s->s, theta, key, &b->y[b->size]));
+  PetscCall(simulate_end_task(b->s->s));
   for (int r = 0; r < n; r++) {
     double *row = result + (size_t)r * cells * (1 + P);
 
@@ -67,22 +69,23 @@ static PetscErrorCode run_rounds(block *b, double *result, size_t row)
   const int n_group = b->s->groups->n_group;
 
   PetscFunctionBegin;
-  for (b->first = 0; b->first < b->n_replicate; b->first += (int64_t)n_group * b->size) {
+  for (b->first = b->card->done; b->first < b->n_replicate; b->first = b->card->done) {
     const int64_t here = PetscMin((int64_t)n_group * b->size, b->n_replicate - b->first);
 
     PetscCall(
       ensemble_map(b->s->groups, n_group, (PetscInt)(row * (size_t)b->size), run_block, b, result));
     for (int64_t r = 0; r < here; r++)
       compare_card_add(b->card, b->first + r + 1, result + (size_t)r * row);
-    PetscCall(progress_update(b->s->p, b->first + here, b->s->s->agent_steps * n_group));
+    b->card->done = b->first + here;
+    PetscCall(progress_update(b->s->p, b->card->done, b->s->s->agent_steps * n_group));
+    PetscCall(checkpoint_poll(b->s->checkpoint, b->s->comm, false));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* All replicates of one estimator into its card. */
-static PetscErrorCode fill_card(session *s, const compare *c, const estimate *e,
-                                const estimate *coarse, int64_t n, int64_t offset,
-                                compare_card *card)
+static PetscErrorCode fill_card(session *s, compare *c, const estimate *e, const estimate *coarse,
+                                int64_t n, int64_t offset, compare_card *card)
 {
   block b = {
     .s = s, .c = c, .card = card, .e = e, .coarse = coarse, .n_replicate = n, .offset = offset};
@@ -90,20 +93,25 @@ static PetscErrorCode fill_card(session *s, const compare *c, const estimate *e,
   const int width = e->type == ESTIMATE_NONE ? 0 : e->n_free;
   const size_t row = cells * (size_t)(1 + width);
   double *result, start;
+  int64_t runs;
   clock_t cpu;
 
   PetscFunctionBegin;
   b.size = estimate_block(e, s->s, n);
   PetscCall(compare_card_create(cells, width, card));
+  PetscCall(compare_keep_card(s, &c->kept, card));
+  runs = n - card->done; /* of this session */
   PetscCall(PetscCalloc1(b.size + 1, &b.y));
   for (int r = 0; r <= b.size; r++) PetscCall(simulate_trajectory_create(s->s, width, &b.y[r]));
   PetscCall(PetscMalloc1(row * (size_t)b.size * (size_t)s->groups->n_group, &result));
   start = MPI_Wtime();
   cpu = clock();
   PetscCall(run_rounds(&b, result, row));
-  card->cpu = (double)(clock() - cpu) / CLOCKS_PER_SEC * s->groups->n_group / (double)n;
   card->n = n;
-  card->seconds = (MPI_Wtime() - start) * s->groups->n_group / (double)n;
+  if (runs) {
+    card->cpu = (double)(clock() - cpu) / CLOCKS_PER_SEC * s->groups->n_group / (double)runs;
+    card->seconds = (MPI_Wtime() - start) * s->groups->n_group / (double)runs;
+  }
   PetscCallMPI(MPI_Bcast(&card->cpu, 1, MPI_DOUBLE, 0, s->comm));
   PetscCallMPI(MPI_Bcast(&card->seconds, 1, MPI_DOUBLE, 0, s->comm));
   PetscCall(PetscFree(result));
@@ -285,6 +293,7 @@ static PetscErrorCode run_all(session *s, compare *c)
   PetscCall(compare_card_destroy(&c->plain));
   PetscCall(fill_card(s, c, &plain, NULL, PLAIN_RUNS, 0, &c->plain));
   c->plain_seconds = c->plain.seconds;
+  PetscCall(compare_keep(s, &c->kept));
   PetscCall(run_reference(s, c));
   for (int i = 0; i < c->n; i++) {
     PetscCall(estimate_warn(&c->e[i], s->m, s->comm));
@@ -451,6 +460,7 @@ static PetscErrorCode run(session *s)
   PetscCall(session_check(s));
   PetscCall(session_load(s, 0, NULL, true));
   code = run_all(s, c);
+  if (!code) code = compare_keep_end(s, &c->kept);
   if (!code && !options_bool(s->o, "quiet")) code = compare_print(s, c);
   if (!code) code = write(s, c);
   if (!code) code = note(s, c);

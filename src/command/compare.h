@@ -15,6 +15,7 @@ typedef struct compare_card {
   size_t n_cell;
   int n_free;
   int64_t n;
+  int64_t done;                 /* of n, so far */
   double *mean, *square;        /* [n_cell][n_free] owned */
   double *value, *value_square; /* [n_cell] of the observables; owned */
   double seconds, cpu;          /* a run; of rank 0's processor; functions of the machine */
@@ -36,6 +37,21 @@ typedef struct compare_verdict {
   double plain_runs; /* median over entries, to 10 %; INFINITY if unknown */
 } compare_verdict;
 
+/* A card as a checkpoint had it. */
+typedef struct compare_found {
+  int64_t n, done;
+  double *row; /* [n] owned */
+  double seconds, cpu;
+} compare_found;
+
+/* What a checkpoint holds (compare_keep.c): the cards in the order in which they are filled. */
+typedef struct compare_kept {
+  bool is_on;
+  int n, n_found;
+  compare_card *card[COMPARE_MAX + 1]; /* [n] borrowed */
+  compare_found found[COMPARE_MAX + 1];
+} compare_kept;
+
 typedef struct compare {
   int n;
   estimate e[COMPARE_MAX];
@@ -44,6 +60,7 @@ typedef struct compare {
   compare_card plain, reference; /* an exact reference has no scatter */
   compare_verdict verdict[COMPARE_MAX];
   double plain_seconds;
+  compare_kept kept;
   /* what the table shows */
   int n_observable, observable[COMPARE_MAX_ROWS]; /* rows */
   int n_time;
@@ -55,6 +72,12 @@ typedef struct compare {
 
 PetscErrorCode compare_card_create(size_t n_cell, int n_free, compare_card *card);
 PetscErrorCode compare_card_destroy(compare_card *card);
+
+/* compare_keep - from here on cards are kept, and go on with what the checkpoint has of them; then
+ * compare_keep_card for each card that is filled, just made.  Collective. */
+PetscErrorCode compare_keep(const session *s, compare_kept *k);
+PetscErrorCode compare_keep_card(const session *s, compare_kept *k, compare_card *card);
+PetscErrorCode compare_keep_end(const session *s, compare_kept *k);
 
 /* compare_card_add - the n-th run, n from 1: [n_cell] observables, then [n_cell][n_free] */
 void compare_card_add(compare_card *card, int64_t n, const double *run);

@@ -8,17 +8,29 @@
 #include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { PATIENCE = 5, LAST_PATIENCE = 10 }; /* seconds */
+enum { PATIENCE = 5, LAST_PATIENCE = 8 }; /* seconds */
 
 static volatile sig_atomic_t final_code;
 
+/* A rank that failed may hang where it cleans up, in a call that the others never make. */
 static void leave(int signal_number)
 {
+  static const char start[] = "gradus: error: ";
+  char text[sizeof start + BASE_MESSAGE_SIZE];
+  const char *message = base_error_message();
+  size_t n = strlen(message);
+
   (void)signal_number;
-  _exit(final_code);
+  if (final_code || !n) _exit(final_code);
+  memcpy(text, start, sizeof start - 1);
+  memcpy(text + sizeof start - 1, message, n);
+  text[sizeof start - 1 + n] = '\n';
+  _exit(write(STDERR_FILENO, text, sizeof start + n) < 0 ? BASE_EXIT_INTERNAL
+                                                         : base_exit_code(base_error_code()));
 }
 
 /* A closed descriptor would be given to the next file opened: what is printed would land there. */
@@ -57,7 +69,8 @@ static bool all_arrive(MPI_Comm comm, bool has_failed)
 static int agree(MPI_Comm comm, PetscErrorCode error)
 {
   const char *message = error ? base_error_message() : "";
-  int rank, size, mine, first, code = base_exit_code(error);
+  /* what failed while it cleaned up does not count */
+  int rank, size, mine, first, code = base_exit_code(error && *message ? base_error_code() : error);
 
   MPI_Comm_rank(comm, &rank);
   MPI_Comm_size(comm, &size);
@@ -87,13 +100,18 @@ int main(int argc, char **argv)
   PetscPushErrorHandler(base_error_handler, NULL);
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
   MPI_Comm_dup(PETSC_COMM_WORLD, &comm);
+  signal(SIGALRM, leave);
+  base_error_deadline(LAST_PATIENCE);
   code = agree(comm, command_main(PETSC_COMM_WORLD, argc, argv));
   final_code = code;
-  signal(SIGALRM, leave);
-  if (code) alarm(LAST_PATIENCE);
+  alarm(code ? LAST_PATIENCE : 0);
   MPI_Comm_free(&comm);
+  if (code) { /* PETSc would need memory to stop, which may be what was wanting */
+    MPI_Finalize();
+    return code;
+  }
   PetscPopErrorHandler();
-  if (PetscFinalize() && !code) code = complain("PETSc cannot be stopped", BASE_EXIT_INTERNAL);
+  if (PetscFinalize()) code = complain("PETSc cannot be stopped", BASE_EXIT_INTERNAL);
   if (!code && (fflush(stdout) || ferror(stdout)))
     code = complain("standard output: cannot be written", BASE_EXIT_OUTPUT);
   return code;

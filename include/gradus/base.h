@@ -66,8 +66,13 @@ PetscErrorCode base_error_handler(MPI_Comm comm, int line, const char *function,
                                   PetscErrorCode code, PetscErrorType type, const char *message,
                                   void *context);
 
-/* base_error_message - what base_error_handler() kept, or "" */
+/* base_error_message, base_error_code - what base_error_handler() kept, or "" and 0 */
 const char *base_error_message(void);
+PetscErrorCode base_error_code(void);
+
+/* base_error_deadline - from the first message on, SIGALRM comes after so many seconds unless
+ * base_error_forget() is called: a rank that fails alone may hang where it cleans up; 0: never */
+void base_error_deadline(unsigned seconds);
 
 /* base_error_forget - start afresh after an error that was dealt with */
 void base_error_forget(void);

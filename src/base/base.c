@@ -4,8 +4,11 @@
 #include "gradus/base.h"
 
 #include <string.h>
+#include <unistd.h>
 
 static char first_message[BASE_MESSAGE_SIZE];
+static PetscErrorCode first_code;
+static unsigned deadline;
 
 /* An allocation failed: what is had already, and what may be. */
 static void tell_memory(const char who[])
@@ -33,14 +36,18 @@ PetscErrorCode base_error_handler(MPI_Comm comm, int line, const char *function,
 
   (void)comm, (void)context;
   if (is_memory) code = PETSC_ERR_MEM;
-  if (type == PETSC_ERROR_INITIAL && !first_message[0]) {
+  if (!first_message[0]) { /* PETSc raises some without an initial call */
+    const bool is_named = type == PETSC_ERROR_INITIAL && message;
+
     if (is_memory)
-      tell_memory(message ? message : "?");
+      tell_memory(is_named ? message : function ? function : "?");
     else if (code > BASE_ERROR(0))
       snprintf(first_message, sizeof first_message, "%s", message ? message : "");
     else
       snprintf(first_message, sizeof first_message, "%s:%d: %s: %s", file ? file : "?", line,
                function ? function : "?", message && message[0] ? message : "error in a library");
+    first_code = code;
+    if (deadline) alarm(deadline);
   }
   return code;
 }
@@ -50,9 +57,21 @@ const char *base_error_message(void)
   return first_message;
 }
 
+PetscErrorCode base_error_code(void)
+{
+  return first_code;
+}
+
+void base_error_deadline(unsigned seconds)
+{
+  deadline = seconds;
+}
+
 void base_error_forget(void)
 {
   first_message[0] = '\0';
+  first_code = PETSC_SUCCESS;
+  if (deadline) alarm(0);
 }
 
 int base_exit_code(PetscErrorCode code)

@@ -40,6 +40,7 @@ typedef struct h5_job {
   h5_file *file;
   const char *object; /* dataset or group the job is about, or NULL; borrowed */
   int exit_code;      /* 0, or what this rank found */
+  bool is_lost;       /* another rank found something: it will tell */
   char message[BASE_MESSAGE_SIZE];
   hid_t id[H5_JOB_IDS]; /* to be closed, the last one first */
   int n_id;

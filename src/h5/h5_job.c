@@ -13,6 +13,7 @@ void h5_job_begin(h5_job *job, h5_file *file, const char object[])
   job->file = file;
   job->object = object;
   job->exit_code = 0;
+  job->is_lost = false;
   job->message[0] = '\0';
   job->n_id = 0;
   H5Eclear2(H5E_DEFAULT);
@@ -82,7 +83,7 @@ static void end_watch(h5_job *job)
 {
   int code;
 
-  if (!h5_watch_end(&code) || job->exit_code) return;
+  if (!h5_watch_end(&code) || job->exit_code || job->is_lost) return;
   if (!code && job->file->part) code = why_not_written(job->file->part);
   h5_job_find(job, BASE_EXIT_OUTPUT, "cannot be written (%s)",
               code ? strerror(code) : "is the disk full?");
@@ -97,6 +98,7 @@ PetscErrorCode h5_job_agree(h5_job *job, bool *is_fine)
   mine = job->exit_code;
   PetscCallMPI(MPI_Allreduce(&mine, &worst, 1, MPI_INT, MPI_MAX, job->file->comm));
   *is_fine = worst == 0;
+  job->is_lost = worst && !mine;
   h5_watch_begin(worst != 0);
   PetscFunctionReturn(PETSC_SUCCESS);
 }

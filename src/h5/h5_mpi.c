@@ -87,9 +87,12 @@ static int keep(int verdict)
   return MPI_SUCCESS;
 }
 
+enum { TRIES = 3 };
+
 /* write_alone - no rank may depend on another here, so a collective write is an independent one
  * too (chunks belong to one rank each, so there is little to collect), and after a failure nothing
- * is written any more.  Fewer bytes than asked for are a failure. */
+ * is written any more.  What was interrupted, or wrote fewer bytes than asked for, is written again;
+ * if that does not help it is a failure. */
 static int write_alone(MPI_File file, MPI_Offset offset, const void *data, int count,
                        MPI_Datatype type, MPI_Status *status)
 {
@@ -99,7 +102,7 @@ static int write_alone(MPI_File file, MPI_Offset offset, const void *data, int c
 
   if (status == MPI_STATUS_IGNORE) status = &own;
   PMPI_Type_size_x(type, &size);
-  if (!watch.has_failed) {
+  for (int t = 0; t < TRIES && !watch.has_failed; t++) {
     int kept = hush();
 
     errno = 0;
@@ -107,7 +110,8 @@ static int write_alone(MPI_File file, MPI_Offset offset, const void *data, int c
     speak(kept);
     PMPI_Get_elements_x(status, MPI_BYTE, &done);
     if (verdict == MPI_SUCCESS && done != size * count) verdict = MPI_ERR_IO;
-    verdict = keep(verdict);
+    if (verdict == MPI_SUCCESS) break;
+    if (t == TRIES - 1 || h5_is_of_a_disk(errno)) verdict = keep(verdict);
   }
   PMPI_Status_set_elements_x(status, MPI_BYTE, size * count);
   return verdict;

@@ -4,6 +4,7 @@
 #include "json_impl.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdarg.h>
 #include <string.h>
@@ -98,24 +99,35 @@ PetscErrorCode json_destroy(json_text *j)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* 0 or an errno */
+static int put(int fd, const char *text, size_t n)
+{
+  while (n > 0) {
+    const ssize_t done = write(fd, text, n);
+
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0) return errno;
+    text += done;
+    n -= (size_t)done;
+  }
+  return 0;
+}
+
 PetscErrorCode json_write(const json_text *j, const char path[], bool is_safe, int *problem)
 {
   char *part;
   size_t size = strlen(path) + 6;
-  FILE *file;
-  bool is_written;
+  int fd;
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(size, &part));
   snprintf(part, size, "%s.part", path);
-  errno = 0;
-  file = fopen(part, "wb");
-  is_written = file && fwrite(j->text, 1, j->used, file) == j->used && !fflush(file) &&
-               (!is_safe || !fsync(fileno(file)));
-  *problem = is_written ? 0 : errno ? errno : EIO;
-  if (file && fclose(file) && !*problem) *problem = errno;
+  fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  *problem = fd < 0 ? errno : put(fd, j->text, j->used);
+  if (!*problem && is_safe && fsync(fd)) *problem = errno;
+  if (fd >= 0 && close(fd) && !*problem) *problem = errno;
   if (!*problem && rename(part, path)) *problem = errno;
-  if (*problem && file) unlink(part);
+  if (*problem && fd >= 0) unlink(part);
   PetscCall(PetscFree(part));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -36,7 +36,7 @@ PetscErrorCode base_error_handler(MPI_Comm comm, int line, const char *function,
 
   (void)comm, (void)context;
   if (is_memory) code = PETSC_ERR_MEM;
-  if (!first_message[0]) { /* PETSc raises some without an initial call */
+  if (!first_code) { /* PETSc raises some without an initial call */
     const bool is_named = type == PETSC_ERROR_INITIAL && message;
 
     if (is_memory)

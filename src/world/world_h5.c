@@ -141,6 +141,37 @@ static PetscErrorCode get_areas(reader *r)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* As many agents as the columns have rows: asked before there is memory for them. */
+static PetscErrorCode check_agents(reader *r)
+{
+  static const char *const group[] = {"/memberships", "/agents"};
+  const int64_t n = r->area_ptr[r->t->n_area];
+
+  PetscFunctionBegin;
+  for (int g = 0; g < 2; g++) {
+    char **names = NULL, path[2 * WORLD_NAME_SIZE];
+    int n_name = 0;
+    bool is_there, is_right = true;
+
+    PetscCall(h5_has(r->file, group[g], &is_there));
+    if (is_there) PetscCall(h5_list(r->file, group[g], &n_name, &names));
+    for (int i = 0; i < n_name && is_right; i++) {
+      int64_t dims[H5_MAX_RANK];
+
+      if (!strcmp(names[i], "area_ptr")) continue;
+      snprintf(path, sizeof path, "%s/%.64s", group[g], names[i]);
+      PetscCall(h5_shape(r->file, path, NULL, NULL, NULL, dims));
+      is_right = dims[0] == n;
+    }
+    if (is_there) PetscCall(h5_list_free(n_name, &names));
+    if (!is_right)
+      base_fail(r->comm, BASE_EXIT_INPUT,
+                "%s: %s: its shape does not fit the %lld of /agents/area_ptr", r->path, path,
+                (long long)n);
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* This rank's block of agents: who and where. */
 static PetscErrorCode deal_agents(reader *r)
 {
@@ -151,6 +182,7 @@ static PetscErrorCode deal_agents(reader *r)
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(r->comm, &rank));
   PetscCallMPI(MPI_Comm_size(r->comm, &size));
+  PetscCall(check_agents(r));
   t->n_global = r->area_ptr[t->n_area];
   r->first = world_table_block(t->n_global, rank, size);
   end = world_table_block(t->n_global, rank + 1, size);

@@ -57,11 +57,11 @@ EOF
 done
 
 # RLIMIT_AS counts address space, most of which MPI and libraries take and never touch.
-need=$(ulimit -v 100000000; "$GRADUS" sensitivity $world -free beta_household -output "$tmp/s.h5" &&
+need=$(ulimit -v 100000000; "$GRADUS" sensitivity $world -free beta_household -output "$tmp/s.h5" >"$tmp/out" &&
   "$PYTHON" -c "import json; print(json.load(open('$tmp/s.h5.run.json'))['peak_address_bytes'][0] // 1024)")
 for share in 50 75 90; do
   (ulimit -v $((need * share / 100))
-   "$GRADUS" sensitivity $world -free beta_household -output "$tmp/s.h5" 2>"$tmp/error")
+   "$GRADUS" sensitivity $world -free beta_household -output "$tmp/s.h5" >"$tmp/out" 2>"$tmp/error")
   code=$?
   verdict "address space of $share % of the need: exit 5, one line with need and limit ($code: $(head -c 160 "$tmp/error"))" \
     "$([ $code -eq 5 ] && [ "$(wc -l <"$tmp/error")" -eq 1 ] && grep -q 'needs.*the limit is' "$tmp/error" && echo 1)"

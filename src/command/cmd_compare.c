@@ -298,6 +298,8 @@ static PetscErrorCode run_all(session *s, compare *c)
   for (int i = 0; i < c->n; i++) {
     PetscCall(estimate_warn(&c->e[i], s->m, s->comm));
     PetscCall(estimate_prepare(&c->e[i], s->s, theta, s->key));
+    if (!options_bool(s->o, "quiet") && c->e[i].pilot[0])
+      PetscCall(PetscPrintf(s->comm, "pilot: %s\n", c->e[i].pilot));
     estimate_describe(&c->e[i], sizeof c->card[i].form, c->card[i].form);
     PetscCall(progress_phase(s->p, c->card[i].name, "run", c->card[i].n));
     PetscCall(fill_card(s, c, &c->e[i], NULL, c->card[i].n, 0, &c->card[i]));

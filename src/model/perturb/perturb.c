@@ -57,6 +57,7 @@ PetscErrorCode perturb_destroy(perturb **out)
   PetscCall(PetscFree(p->entry));
   PetscCall(PetscFree(p->missing_next));
   PetscCall(PetscFree(p->healed));
+  PetscCall(PetscFree(p->called));
   PetscCall(PetscFree(p->candidate));
   PetscCall(PetscFree(p->out));
   PetscCall(PetscFree(p->out_to));

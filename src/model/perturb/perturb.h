@@ -119,7 +119,10 @@ typedef struct perturb_entry {
   perturb_life life;
   double due;   /* time of the next attempt [day] */
   double bound; /* rate of attempts about then, of which this is one */
-  double left;  /* of an agent that is not infected: hazard that it will bear until it is */
+  union {
+    double reach; /* of an infected agent: attempts that a unit of force makes at most [1/day] */
+    double left;  /* of another: hazard that it will bear until it is infected */
+  };
   int32_t next_of_agent, next_due;
   uint32_t n_draw;
   bool is_base_infected;
@@ -195,6 +198,8 @@ struct perturb {
   int32_t *due;          /* [n_step] first entry due in a step */
   int32_t n_healed, max_healed;
   int32_t *healed; /* entries that are not infected, ascending */
+  PetscInt n_called, max_called;
+  int32_t *called; /* entries whose attempts are due */
   /* of a step */
   PetscInt n_candidate, max_candidate, n_reply, max_reply, n_out, max_out, n_in, max_in;
   perturb_candidate *candidate, *reply; /* reply: to other ranks */
@@ -223,7 +228,10 @@ PetscErrorCode perturb_join(perturb *p);
 /* perturb_add - an agent begins to differ; its attempts count from time `from` on */
 PetscErrorCode perturb_add(perturb *p, int32_t number, PetscInt i, perturb_life life, double from);
 
-/* perturb_schedule - when an infected entry's next attempt after `from` is due */
+/* perturb_start - entry `at` is infected: its first attempt after `from` is due */
+void perturb_start(perturb *p, int32_t at, double from);
+
+/* perturb_schedule - the next one after `from` */
 void perturb_schedule(perturb *p, int32_t at, double from);
 
 /* perturb_heal - entry `at` is not infected, and bears the base run's force from the next step on */

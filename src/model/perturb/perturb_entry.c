@@ -69,7 +69,7 @@ PetscErrorCode perturb_add(perturb *p, int32_t number, PetscInt i, perturb_life 
   p->of_agent[i] = at;
   if (p->ops->base(p->context, i).from < INFINITY) perturb_miss(p, at);
   if (life.from < INFINITY)
-    perturb_schedule(p, at, from);
+    perturb_start(p, at, from);
   else
     PetscCall(perturb_heal(p, at));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -130,7 +130,7 @@ static double reach_of(const perturb *p, PetscInt i)
 void perturb_schedule(perturb *p, int32_t at, double from)
 {
   perturb_entry *e = &p->entry[at];
-  const double end = (double)p->n_step * p->dt, reach = reach_of(p, e->agent);
+  const double end = (double)p->n_step * p->dt;
   double left = rng_exponential(perturb_draws(p, e->world), RNG_SPA_ATTEMPT, p->w->gid[e->agent],
                                 e->n_draw, 1);
 
@@ -142,7 +142,7 @@ void perturb_schedule(perturb *p, int32_t at, double from)
     double rate;
 
     if (p->ops->is_over(p->context, e->life, first * p->dt)) return;
-    rate = reach * p->ops->bound(p->context, e->life, first * p->dt, to);
+    rate = e->reach * p->ops->bound(p->context, e->life, first * p->dt, to);
     if (left < rate * (to - from)) {
       const double due = from + left / rate;
       const PetscInt step = (PetscInt)(due / p->dt);
@@ -157,4 +157,10 @@ void perturb_schedule(perturb *p, int32_t at, double from)
     left -= rate * (to - from);
     from = to;
   }
+}
+
+void perturb_start(perturb *p, int32_t at, double from)
+{
+  p->entry[at].reach = reach_of(p, p->entry[at].agent);
+  perturb_schedule(p, at, from);
 }

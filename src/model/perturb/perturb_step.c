@@ -115,6 +115,8 @@ static PetscErrorCode attempt(perturb *p, const perturb_step *s, perturb_entry *
   if (e->is_base_infected)
     p->ops->force(p->context, e->agent, p->ops->base(p->context, e->agent), s->time, theirs);
   rest = u[0] * e->bound;
+  if (rest >= e->reach * PetscMax(ours[0] - theirs[0], ours[1] - theirs[1]))
+    PetscFunctionReturn(PETSC_SUCCESS); /* none, wherever it were */
   for (int c = 0; c < p->n_column; c++) {
     const int32_t site = p->column[c][(size_t)e->agent * (size_t)p->stride[c]];
     const int kind = site < 0 ? 0 : p->w->site_kind[site], class = s->kind_class[kind];
@@ -134,18 +136,34 @@ static PetscErrorCode attempt(perturb *p, const perturb_step *s, perturb_entry *
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+static void fetch(const perturb *p, PetscInt i)
+{
+  __builtin_prefetch(&p->w->gid[i]);
+  for (int c = 0; c < p->n_column; c++)
+    __builtin_prefetch(&p->column[c][(size_t)i * (size_t)p->stride[c]]);
+}
+
+/* Entries lie anywhere in memory: those called next are fetched ahead. */
 static PetscErrorCode attempt_all(perturb *p, const perturb_step *s)
 {
   PetscFunctionBegin;
-  while (p->due[s->step] >= 0) {
-    const int32_t at = p->due[s->step];
-    perturb_entry *e = &p->entry[at];
+  while (p->due[s->step] >= 0) { /* again: some are due twice in a step */
+    p->n_called = 0;
+    for (int32_t at = p->due[s->step]; at >= 0; at = p->entry[at].next_due) {
+      PERTURB_GROW(p, called, n_called, max_called);
+      p->called[p->n_called++] = at;
+    }
+    p->due[s->step] = -1;
+    for (PetscInt k = 0; k < p->n_called; k++) {
+      const int32_t at = p->called[k];
+      perturb_entry *e = &p->entry[at];
 
-    p->due[s->step] = e->next_due;
-    PetscCall(attempt(p, s, e));
-    p->touches[e->world]++;
-    e->n_draw++;
-    perturb_schedule(p, at, e->due);
+      if (k + 8 < p->n_called) fetch(p, p->entry[p->called[k + 8]].agent);
+      PetscCall(attempt(p, s, e));
+      p->touches[e->world]++;
+      e->n_draw++;
+      perturb_schedule(p, at, e->due);
+    }
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -128,7 +128,7 @@ for case, (times, rows) in PUBLISHED.items():
             f"{case}: in product form gumbel keeps the sign, and a warning is printed")
     elif case == "sir_ws_sparse":  # it crosses 0 four days before the truth does (inputs/compare/README.md)
         e = names.index("gumbel")
-        kept = [mean[e, INFECTED, t, BETA] * value > 0 for t, value in zip(times, PUBLISHED[case]["truth", INFECTED, BETA])]
+        kept = [mean[e, INFECTED, t, BETA] * value > 0 for t, value in zip(times, rows["truth", INFECTED, BETA])]
         say(all(kept), f"{case}: gumbel has the right sign at the published times")
 
 small = ["-graph_nodes", "100", "-steps", "20", "-times", "10", "-replicates", "20", "-reference_replicates", "20",

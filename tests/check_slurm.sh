@@ -1,9 +1,9 @@
 #!/bin/sh
 # check_slurm.sh - every script of jobscripts/ under a real Slurm of two nodes        timeout: 600
 #
-# tests/slurm/cluster.sh starts it.  A calibration on both nodes is put back into the queue by the
-# signal before its time limit, by a job that preempts it, by a failing node and by a signal to its
-# batch script, and must end with the bytes of an undisturbed run.  A sweep in four parts loses two
+# tests/slurm/cluster.sh starts it.  A calibration on both nodes is put back into the queue by a job
+# that preempts it, by a failing node and by a signal to its batch script, and must end with the bytes
+# of an undisturbed run on one rank.  Another one comes to its time limit and is requeued before.  A sweep in four parts loses two
 # of them, one cancelled and one killed, and is completed by the same command, to the bytes of a
 # sweep in one run.  A chain whose calibration is cancelled is taken up by the same command, and ends
 # with its pictures although its calibration is requeued on the way.
@@ -80,25 +80,20 @@ goes_on() { # job restarts: true, and the mark is new
 is_running() { [ "$(state "$1")" = RUNNING ]; }
 
 disturb() {
-  # Slurm signals up to a minute early: here within seconds.
   goes_on 0 || return
-  wait_for 90 has_restarted "$job" 1 || return
-  scontrol update jobid="$job" timelimit=60
-
-  goes_on 1 || return
   sbatch -p urgent -N 2 -n 8 -t 1 -o /dev/null --wrap true >/dev/null
-  goes_on 2 || return
+  goes_on 1 || return
   scontrol update nodename=n2 state=down reason=test
   sleep 1
   scontrol update nodename=n2 state=resume 2>/dev/null # unless it is back by itself
-  goes_on 3 || return
+  goes_on 2 || return
   scancel --batch --signal=USR1 "$job"
-  wait_for 90 has_restarted "$job" 4
+  wait_for 90 has_restarted "$job" 3
 }
 
 "$GRADUS" calibrate "$tmp/run.yaml" -output "$tmp/whole.h5" -quiet -progress none </dev/null &
 whole=$!
-job=$(submit calibrate -N 2 -n 2 -t 1 --signal=B:USR1@58 jobscripts/calibrate.sbatch "$tmp/run.yaml" \
+job=$(submit calibrate -N 2 -n 2 jobscripts/calibrate.sbatch "$tmp/run.yaml" \
   -output "$tmp/posterior.h5" -checkpoint_every 0.5s -progress none)
 fault=$(disturb)
 wait $whole
@@ -111,6 +106,11 @@ if [ -z "$fault" ]; then
 fi
 verdict "calibration: requeued $(restarts "$job") times, $sessions sessions before the last" "$fault"
 scancel "$job" 2>/dev/null
+
+# One that is far from its end when its time is: Slurm looks every 30 s, and signals up to a minute
+# early.  Meanwhile the tests go on.
+limited=$(submit limited -n 1 -t 1 --signal=B:USR1@30 jobscripts/calibrate.sbatch "$tmp/run.yaml" \
+  -replicates 20000 -output "$tmp/limited.h5" -progress none)
 
 # ---- the sweep
 
@@ -166,6 +166,13 @@ for picture in fit posterior convergence; do
   head -c 4 "$tmp/chain/$picture.png" | grep -q PNG || fault="$fault no $picture.png"
 done
 verdict "chain: taken up by the same command, over a requeue, ends with its pictures" "$fault"
+
+# ---- the time limit
+
+fault=$(wait_for 90 has_restarted "$limited" 1)
+[ -s "$tmp/limited.h5.checkpoint" ] || fault="$fault no checkpoint"
+scancel "$limited"
+verdict "calibration: a checkpoint, and requeued before its time limit" "$fault"
 
 # ---- the scripts
 

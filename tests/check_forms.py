@@ -1,0 +1,146 @@
+#!/usr/bin/env python3
+"""check_forms.py - the estimator that was asked for is the one that ran                timeout: 600
+
+Every model with every estimator that it serves, and auto: what is printed, stored (attribute
+estimator_form) and noted in the sidecar is the line of the table below, word for word.  Words could be
+right and another estimator run, so the numbers are looked at, too: with one seed no two estimators of a
+model have the same bits in their sensitivities, and auto has those of the estimator that it names.
+Estimators that a model does not serve: exit code 2 and a line that names those it has.
+
+Same bytes on 1, 2, 3, 4 ranks: random_walk, sir_ode, test_function, and compare with an exact and a
+differenced reference.  The others are elsewhere: epidemic, sir_graph, game_of_life in check_spa.py, st
+and gumbel of the epidemic in check_relaxed.py, pathwise and fd of it in check_same_bytes.sh.
+"""
+import filecmp
+import json
+import os
+import subprocess
+
+import h5py
+import numpy as np
+
+GRADUS, TMP, MPIEXEC = os.environ["GRADUS"], os.environ["TEST_TMP"], os.environ["MPIEXEC"]
+STEP, THRESHOLD = "step clock", "threshold clock"
+SPARSE, REPLAY = "spa (sparse worlds, 8 a run, step clock)", "spa (replayed worlds, 8 a run, step clock)"
+RELAXED = {"st": "st (step clock)", "gumbel": "gumbel (hard, temperature 0.1, step clock)",
+           "gumbel -gumbel_soft": "gumbel (soft, temperature 0.1, step clock)",
+           "gumbel -gumbel_temperature 0.5": "gumbel (hard, temperature 0.5, step clock)"}
+SCORE, FD, PATHWISE = "score (step clock)", "fd (step 0.01, step clock)", "pathwise (threshold clock)"
+ANEW = "choices are drawn anew at every step; sparse worlds cost the same for any number of parameters"
+FEW, SMOOTH = "few parameters and no sparse form", "this model is smooth: one dual run is exact"
+CONTINUOUS = "no hazard of this model stops abruptly: one dual run is exact"
+HAS_CHOICES, HAS_NONE = "it has st, gumbel, score, spa, fd", "it has pathwise, fd"
+
+# model: options, {estimator and options: form, or (form, why auto takes it)}, {refused: words}
+MODELS = {
+    "epidemic": ("inputs/tiny/run.yaml -days 12 -parameters_importation_rate 0.01 -free beta_household,profile_mean",
+                 {**RELAXED, "pathwise": PATHWISE, "score": SCORE, "spa": SPARSE.replace(STEP, THRESHOLD), "spa -clock step": SPARSE,
+                  "spa -spa_form replay": REPLAY, "fd": FD.replace(STEP, THRESHOLD), "fd -clock step": FD,
+                  "auto": (PATHWISE, CONTINUOUS), "auto -clock step": (SPARSE, ANEW)}, {}),
+    "epidemic, closed": ("inputs/tiny/run.yaml -days 12 -closed_kinds school -closed_days 5,6 -free beta_household,beta_school",
+                         {"spa": SPARSE.replace(STEP, THRESHOLD), "fd": FD.replace(STEP, THRESHOLD),
+                          "auto": (SPARSE.replace(STEP, THRESHOLD), "closed_days")}, {"pathwise": "use spa or fd"}),
+    "sir_graph": ("-model sir_graph -graph_nodes 60 -steps 8 -parameters_beta 0.2",
+                  {**RELAXED, "score": SCORE, "spa": SPARSE, "spa -spa_form replay": REPLAY, "fd": FD, "auto": (SPARSE, ANEW)},
+                  {"pathwise": HAS_CHOICES}),
+    "sir_graph, s_inside": ("-model sir_graph -form s_inside -graph_nodes 60 -steps 8 -parameters_beta 0.2",
+                            {**RELAXED, "score": SCORE, "spa": REPLAY, "fd": FD, "auto": (FD, FEW)},
+                            {"pathwise": HAS_CHOICES, "spa -spa_form sparse": "use replay"}),
+    "random_walk": ("-model random_walk -walk returning -steps 8",
+                    {**RELAXED, "score": SCORE, "spa": REPLAY, "fd": FD, "auto": (FD, FEW)},
+                    {"pathwise": HAS_CHOICES, "spa -spa_form sparse": "use replay"}),
+    "game_of_life": ("-model game_of_life -board 3 -steps 4",
+                     {**RELAXED, "score": SCORE, "spa": REPLAY, "fd": FD, "auto": (FD, FEW)},
+                     {"pathwise": HAS_CHOICES, "spa -spa_form sparse": "use replay"}),
+    "sir_ode": ("-model sir_ode -steps 8", {"pathwise": PATHWISE, "fd": FD, "auto": (PATHWISE, SMOOTH)},
+                {e: HAS_NONE for e in ("st", "gumbel", "score", "spa")}),
+    "test_function": ("-model test_function -steps 1", {"pathwise": PATHWISE, "fd": FD, "auto": (PATHWISE, SMOOTH)},
+                      {e: HAS_NONE for e in ("st", "gumbel", "score", "spa")}),
+}
+
+
+def say(is_right, name, more=""):
+    print("ok" if is_right else "FAIL", name, flush=True)
+    if more:
+        print(" ", more, flush=True)
+
+
+def gradus(command, out, *options, ranks=1):
+    path = os.path.join(TMP, out)
+    launch = [MPIEXEC, "-q", "-n", str(ranks)] if ranks > 1 else []
+    return path, subprocess.run([*launch, GRADUS, command, *options, "-output", path, "-overwrite", "-progress", "none"],
+                                capture_output=True, text=True)
+
+
+def sensitivity(model, estimator, out="forms.h5", ranks=1):
+    worlds = ["-spa_worlds", "8", "-spa_pilots", "2"] if "spa" in estimator or "auto" in estimator else []
+    return gradus("sensitivity", out, *MODELS[model][0].split(), *worlds, "-estimator", *estimator.split(), "-replicates", "3", ranks=ranks)
+
+
+def check_form(model, estimator, form, reason, seen):
+    """What was said; notes the bits of the sensitivities."""
+    path, done = sensitivity(model, estimator)
+    printed = [line for line in done.stdout.splitlines() if line.startswith("estimator: ")]
+    stored = {"name": "", "form": ""}
+    if not done.returncode:
+        with h5py.File(path) as f, open(path + ".run.json") as side:
+            noted = json.load(side)
+            stored = {"name": f.attrs["estimator"].decode(), "form": f.attrs["estimator_form"].decode(),
+                      "noted name": noted["estimator"], "noted form": noted["estimator_form"]}
+            bits = b"".join(f["sensitivity/" + o][:].tobytes() for o in sorted(f["sensitivity"]))
+            is_zero = not any(np.any(f["sensitivity/" + o][:]) for o in f["sensitivity"])
+            seen[estimator] = (bits, form, is_zero)
+    is_right = (len(printed) == 1 and printed[0].startswith(f"estimator: {form}" + (": " if reason else "")) and reason in printed[0]
+                and (reason or printed[0] == f"estimator: {form}") and stored["form"] == stored["noted form"] == form
+                and stored["name"] == stored["noted name"] == form.split(" ")[0])
+    return "" if is_right else f"{estimator}: printed {printed}, stored {stored}, not {form}; {reason} {done.stderr}"
+
+
+def check_model(model):
+    _, forms, refused = MODELS[model]
+    seen, faults = {}, []
+    for estimator, form in forms.items():
+        form, reason = form if isinstance(form, tuple) else (form, "")
+        faults.append(check_form(model, estimator, form, reason, seen))
+    faults = [fault for fault in faults if fault]
+    say(not faults, f"{model}: each run says what it is", "\n  ".join(faults))
+
+    faults = [f"{a} is 0 throughout" for a, (_, _, is_zero) in seen.items() if is_zero]
+    for a, (bits, form, _) in seen.items():
+        faults += [f"{a} and {b}" for b in seen if a < b and (seen[b][0] == bits) != (seen[b][1] == form)]
+    say(not faults and len(seen) == len(forms), f"{model}: each estimator has numbers of its own, auto those of its choice", ", ".join(faults))
+
+    faults = []
+    for estimator, words in refused.items():
+        _, done = sensitivity(model, estimator)
+        lines = done.stderr.splitlines()
+        if done.returncode != 2 or len(lines) != 1 or not lines[0].startswith("gradus: error: ") or words not in lines[0]:
+            faults.append(f"{estimator}: exit {done.returncode}, {lines}")
+    if refused:
+        say(not faults, f"{model}: refuses {', '.join(refused)}", "\n  ".join(faults))
+
+
+def check_bytes(name, run):
+    files = []
+    for ranks in (1, 2, 3, 4):
+        path, done = run(ranks)
+        if done.returncode:
+            return say(False, f"{name} runs on {ranks} ranks", done.stderr)
+        files.append(path)
+    say(all(filecmp.cmp(files[0], f, shallow=False) for f in files), f"same bytes on 1, 2, 3, 4 ranks: {name}")
+    return files[0]
+
+
+for m in MODELS:
+    check_model(m)
+
+for m, which in (("random_walk", ("st", "gumbel", "score", "spa", "fd")), ("sir_ode", ("pathwise", "fd")), ("test_function", ("pathwise", "fd"))):
+    for e in which:
+        check_bytes(f"{m}, {e}", lambda n: sensitivity(m, e, f"ranks{n}.h5", n))
+for reference, form in (("exact", "exact"), ("fd", "fd (steps 0.05 and 0.1")):
+    made = check_bytes(f"compare, reference {reference}", lambda n: gradus(
+        "compare", f"compare{n}.h5", "-model", "random_walk", "-steps", "6", "-times", "3,6", "-replicates", "20", "-reference", reference,
+        "-reference_replicates", "20", "-runs", "", ranks=n))
+    if made:
+        with h5py.File(made) as f:
+            print(f["compare/reference"].attrs["form"], f["compare/estimator"][:])

@@ -25,10 +25,11 @@ SPARSE, REPLAY = "spa (sparse worlds, 8 a run, step clock)", "spa (replayed worl
 RELAXED = {"st": "st (step clock)", "gumbel": "gumbel (hard, temperature 0.1, step clock)",
            "gumbel -gumbel_soft": "gumbel (soft, temperature 0.1, step clock)",
            "gumbel -gumbel_temperature 0.5": "gumbel (hard, temperature 0.5, step clock)"}
-SCORE, FD, PATHWISE = "score (step clock)", "fd (step 0.01, step clock)", "pathwise (threshold clock)"
+SCORE, FD, PATHWISE = "score (step clock)", "fd (step 0.05, step clock)", "pathwise (threshold clock)"
 ANEW = "choices are drawn anew at every step; sparse worlds cost the same for any number of parameters"
 FEW, SMOOTH = "few parameters and no sparse form", "this model is smooth: one dual run is exact"
 CONTINUOUS = "no hazard of this model stops abruptly: one dual run is exact"
+COMPARED = [RELAXED["st"], RELAXED["gumbel"], SCORE, REPLAY, FD]
 HAS_CHOICES, HAS_NONE = "it has st, gumbel, score, spa, fd", "it has pathwise, fd"
 
 # model: options, {estimator and options: form, or (form, why auto takes it)}, {refused: words}
@@ -39,7 +40,9 @@ MODELS = {
                   "auto": (PATHWISE, CONTINUOUS), "auto -clock step": (SPARSE, ANEW)}, {}),
     "epidemic, closed": ("inputs/tiny/run.yaml -days 12 -closed_kinds school -closed_days 5,6 -free beta_household,beta_school",
                          {"spa": SPARSE.replace(STEP, THRESHOLD), "fd": FD.replace(STEP, THRESHOLD),
-                          "auto": (SPARSE.replace(STEP, THRESHOLD), "closed_days")}, {"pathwise": "use spa or fd"}),
+                          "auto": (FD.replace(STEP, THRESHOLD), "so small a world takes fd for less than sparse worlds")}, {"pathwise": "use spa or fd"}),
+    "epidemic, a town": ("inputs/compare/weekends.yaml -world synthetic:town:2000 -days 12 -free beta_household,beta_work",
+                         {"spa": SPARSE, "auto": (SPARSE, "closed_days")}, {}),
     "sir_graph": ("-model sir_graph -graph_nodes 60 -steps 8 -parameters_beta 0.2",
                   {**RELAXED, "score": SCORE, "spa": SPARSE, "spa -spa_form replay": REPLAY, "fd": FD, "auto": (SPARSE, ANEW)},
                   {"pathwise": HAS_CHOICES}),
@@ -86,7 +89,7 @@ def check_form(model, estimator, form, reason, seen):
         with h5py.File(path) as f, open(path + ".run.json") as side:
             noted = json.load(side)
             stored = {"name": f.attrs["estimator"].decode(), "form": f.attrs["estimator_form"].decode(),
-                      "noted name": noted["estimator"], "noted form": noted["estimator_form"]}
+                      "noted name": noted["estimator"], "noted form": noted["estimator_form"], "why": noted["estimator_reason"]}
             bits = b"".join(f["sensitivity/" + o][:].tobytes() for o in sorted(f["sensitivity"]))
             is_zero = not any(np.any(f["sensitivity/" + o][:]) for o in f["sensitivity"])
             seen[estimator] = (bits, form, is_zero)
@@ -137,10 +140,13 @@ for m in MODELS:
 for m, which in (("random_walk", ("st", "gumbel", "score", "spa", "fd")), ("sir_ode", ("pathwise", "fd")), ("test_function", ("pathwise", "fd"))):
     for e in which:
         check_bytes(f"{m}, {e}", lambda n: sensitivity(m, e, f"ranks{n}.h5", n))
-for reference, form in (("exact", "exact"), ("fd", "fd (steps 0.05 and 0.1")):
+for reference, form in (("exact", "exact"), ("fd", "central differences with steps 0.05 and 0.1")):
     made = check_bytes(f"compare, reference {reference}", lambda n: gradus(
         "compare", f"compare{n}.h5", "-model", "random_walk", "-steps", "6", "-times", "3,6", "-replicates", "20", "-reference", reference,
-        "-reference_replicates", "20", "-runs", "", ranks=n))
+        "-reference_replicates", "20", "-spa_worlds", "8", ranks=n))
     if made:
         with h5py.File(made) as f:
-            print(f["compare/reference"].attrs["form"], f["compare/estimator"][:])
+            forms = [form.decode() for form in f["compare/estimator"][:]]
+            truth = f["compare/reference"].attrs["form"].decode()
+        say(truth.startswith(form), f"compare took the reference {reference}", truth)
+        say(forms == COMPARED, "compare ran what the model serves, each in its form", f"{forms}")

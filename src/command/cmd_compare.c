@@ -178,7 +178,7 @@ static PetscErrorCode choose(session *s, compare *c)
                            !options_bool(s->o, "pathwise_accept_bias");
     bool is_served = estimate_is_served(s->m, name, sizeof why, why);
 
-    if (!n_word && !strcmp(name, "spa_replay") && s->m->estimators & MODEL_SPARSE) continue;
+    if (!n_word && !strcmp(name, "spa_replay")) continue; /* spa is, where no form is sparse */
     if (is_served && is_biased) {
       is_served = false;
       snprintf(why, sizeof why, "%s", s->m->discontinuity);

@@ -465,7 +465,6 @@ PetscErrorCode replicates_command(session *s)
       PetscPrintf(s->comm, "estimator: %s%s%s\n", text, s->e.reason[0] ? ": " : "", s->e.reason));
   if (!options_bool(s->o, "quiet") && s->e.pilot[0])
     PetscCall(PetscPrintf(s->comm, "pilot: %s\n", s->e.pilot));
-  PetscCall(sidecar_text(s->side, "estimator_form", text));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -199,8 +199,6 @@ static PetscErrorCode session_note_counts(session *s)
   PetscFunctionBegin;
   world_count(s->w, &c);
   PetscCall(sidecar_int(s->side, "groups", s->groups->n_group));
-  PetscCall(sidecar_text(s->side, "estimator", s->e.name));
-  PetscCall(sidecar_text(s->side, "estimator_reason", s->e.reason));
   PetscCall(sidecar_int_by_rank(s->side, "agents", c.n_agent));
   PetscCall(sidecar_int_by_rank(s->side, "areas", c.n_area));
   PetscCall(sidecar_int_by_rank(s->side, "sites", c.n_site));
@@ -280,6 +278,19 @@ static PetscErrorCode session_note_cost(session *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* At the end: the pilot of spa may have made auto think again. */
+static PetscErrorCode session_note_estimator(session *s)
+{
+  char form[256];
+
+  PetscFunctionBegin;
+  estimate_describe(&s->e, sizeof form, form);
+  PetscCall(sidecar_text(s->side, "estimator", s->e.name));
+  PetscCall(sidecar_text(s->side, "estimator_form", form));
+  PetscCall(sidecar_text(s->side, "estimator_reason", s->e.reason));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 PetscErrorCode session_close(session **out, PetscErrorCode code)
 {
   session *s = *out;
@@ -292,6 +303,7 @@ PetscErrorCode session_close(session **out, PetscErrorCode code)
   if (s->p) PetscCall(progress_finish(s->p, state));
   if (s->side && (!code || is_stopped)) {
     PetscCall(session_note_cost(s));
+    PetscCall(session_note_estimator(s));
     if (!code && s->s && s->s->agent_steps > 0)
       PetscCall(sidecar_real(s->side, "step_seconds",
                              s->s->seconds * (double)s->w->n_global / s->s->agent_steps));

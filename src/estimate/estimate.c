@@ -150,7 +150,7 @@ static PetscErrorCode choose_type(options *o, const model *m, const char asked[]
     choose_auto(o, m, e);
   } else if (!estimate_is_served(m, asked, sizeof why, why)) {
     PetscCall(options_mistake(o, where, "estimator", "%s", why));
-    e->type = find_type(asked) >= 0 ? types[find_type(asked)].type : ESTIMATE_FD;
+    e->type = ESTIMATE_FD; /* which every model serves: no mistakes that follow from this one */
   } else {
     e->type = types[find_type(asked)].type;
     if (e->type == ESTIMATE_PATHWISE) PetscCall(check_pathwise(o, m));

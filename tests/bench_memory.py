@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """bench_memory.py - memory of a sensitivity run over 100 and over 1,000 steps, by pathwise and by spa
 
-Largest resident memory of the process, as the kernel counts it, less what the result takes (T + 1 rows of
-values and tangents, as stored), and the program's own count for comparison.  Part of make bench.
+Largest resident memory of the process, as the kernel counts it, and the program's own count.  What grows
+with the steps are the rows of areas: each keeps three flows and their tangents for each time, to be
+added up in the order of areas when the run ends.  Part of make bench.
 
   bench_memory.py [agents]
 """
@@ -12,6 +13,7 @@ import subprocess
 import sys
 
 import h5py
+import numpy as np
 
 GRADUS, TMP = os.environ["GRADUS"], os.environ.get("TEST_TMP", os.environ["BUILD"])
 AGENTS = int(sys.argv[1]) if len(sys.argv) > 1 else 200000
@@ -22,23 +24,27 @@ CASES = {
     "spa": f"inputs/compare/weekends.yaml -world synthetic:town:{AGENTS} -estimator spa -spa_worlds 2000 -spa_pilots 1"}
 
 
+FLOWS = 3  # infections, onsets, removals
+
+
 def measure(case, steps):
-    """Largest resident memory, the result's size, and the program's own count [MB]."""
-    run = subprocess.Popen([GRADUS, "sensitivity", *CASES[case].split(), "-days", str(steps), "-replicates", "2", "-keep", "mean",
-                            "-output", OUT, "-overwrite", "-quiet", "-progress", "none"])
-    _, status, usage = os.wait4(run.pid, 0)
-    if status:
-        sys.exit(f"bench_memory: {case} over {steps} steps failed")
+    """Largest resident memory, the result, rows of areas, and the program's own count [MB]."""
+    subprocess.run([GRADUS, "sensitivity", *CASES[case].split(), "-days", str(steps), "-replicates", "2", "-keep", "mean", "-output", OUT,
+                    "-overwrite", "-quiet", "-progress", "none"], check=True)
     with h5py.File(OUT) as f, open(OUT + ".run.json") as side:
         result = sum(f[g][o].size * f[g][o].dtype.itemsize for g in ("observables", "sensitivity") for o in f[g])
-        stated = json.load(side)["stated_memory_bytes"][0]
-    return usage.ru_maxrss * 1024e-6, result * 1e-6, stated * 1e-6
+        run = json.load(side)
+    rows = run["areas"][0] * (steps + 1) * FLOWS * 9 * 8
+    return np.array([run["peak_memory_bytes"][0], result, rows, run["stated_memory_bytes"][0]]) * 1e-6
 
 
 print(f"\nmemory of a sensitivity run, {AGENTS:,} agents, 8 parameters, one rank [MB]")
+print(f"{'':9s} {'steps':>6s} {'peak':>7s} {'result':>7s} {'rows of areas':>14s} {'own count':>10s}")
 for case in CASES:
-    (short, short_result, short_stated), (long, long_result, long_stated) = (measure(case, steps) for steps in (100, 1000))
-    change = ((long - long_result) / (short - short_result) - 1) * 100
-    print(f"{case:9s} 100 steps: {short:.1f}, result {short_result:.2f}, stated {short_stated:.1f};  1,000 steps: {long:.1f}, "
-          f"result {long_result:.2f}, stated {long_stated:.1f};  change without the result {change:+.1f} %", flush=True)
+    measured = {steps: measure(case, steps) for steps in (100, 1000)}
+    for steps, (peak, result, rows, stated) in measured.items():
+        print(f"{case:9s} {steps:6d} {peak:7.1f} {result:7.2f} {rows:14.1f} {stated:10.1f}")
+    peak, result, rows, _ = np.array(list(measured.values())).T
+    for what, rest in (("but the result", peak - result), ("but the result and rows of areas", peak - result - rows)):
+        print(f"{case:9s} all {what}: {100 * (rest[1] / rest[0] - 1):+.1f} %", flush=True)
 os.remove(OUT)

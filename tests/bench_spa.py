@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """bench_spa.py - make bench-full: the whole Jacobian by sparse worlds, a million agents, P = 4 and P = 64
 
-Processor time of a run with worlds, from the difference between many runs and one (so without load and
-pilot), beside a plain run of the same command.  Not a test: figures depend on the machine.
+Processor and wall time of a run with worlds, from the difference between many runs and one (so without load
+and pilot), beside a plain run of the same command.  Not a test: figures depend on the machine.
 
   bench_spa.py [agents] [worlds] [runs]
 """
@@ -10,6 +10,7 @@ import os
 import resource
 import subprocess
 import sys
+import time
 
 GRADUS, TMP = os.environ["GRADUS"], os.environ.get("TEST_TMP", os.environ["BUILD"])
 AGENTS, WORLDS, RUNS = (int(x) for x in (sys.argv[1:] + ["1000000", "10000", "3"][len(sys.argv) - 1:]))
@@ -19,23 +20,25 @@ OUT = os.path.join(TMP, "bench_spa.h5")
 
 
 def seconds(command, *options):
-    start = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    """Processor and wall"""
+    start, wall = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime, time.monotonic()
     subprocess.run([GRADUS, command, "inputs/compare/weekends.yaml", "-world", f"synthetic:town:{AGENTS}", "-susceptibility_by", "area",
                     "-susceptibility_groups", ",".join(AREAS), "-keep", "mean", "-output", OUT, "-overwrite", "-quiet", "-progress", "none",
                     *options], check=True)
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - start
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - start, time.monotonic() - wall
 
 
 def run(command, *options):
-    return (seconds(command, *options, "-replicates", str(1 + RUNS)) - seconds(command, *options, "-replicates", "1")) / RUNS
+    many, one = (seconds(command, *options, "-replicates", str(n)) for n in (1 + RUNS, 1))
+    return [(a - b) / RUNS for a, b in zip(many, one)]
 
 
 plain = run("simulate", "-estimator", "none")
-print(f"{AGENTS} agents, 60 days, {WORLDS} worlds a run: a plain run {plain:.3g} s")
+print(f"{AGENTS} agents, 60 days, {WORLDS} worlds a run: a plain run {plain[0]:.3g} s, wall {plain[1]:.3g}")
 took = {}
 for areas in (4, len(AREAS)):
     took[areas] = run("sensitivity", "-estimator", "spa", "-spa_worlds", str(WORLDS), "-spa_pilots", "1", "-free",
                       ",".join("susceptibility_" + a for a in AREAS[:areas]))
-    print(f"  P = {areas:2d}: {took[areas]:.3g} s a run, {took[areas] / plain:.2f} plain runs")
-print(f"  ratio {took[len(AREAS)] / took[4]:.2f}")
+    print(f"  P = {areas:2d}: {took[areas][0]:.3g} s a run, wall {took[areas][1]:.3g}, {took[areas][0] / plain[0]:.2f} plain runs")
+print("  ratio {:.2f}, wall {:.2f}".format(*(b / a for a, b in zip(took[4], took[len(AREAS)]))))
 os.remove(OUT)

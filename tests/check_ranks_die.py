@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""check_ranks_die.py - one rank of four dies, fails alone, or mpirun is killed          timeout: 300
+"""check_ranks_die.py - one rank of four dies, fails alone, or mpirun is killed          timeout: 300, alone
 
 Whatever happens to one of 4 ranks, in a collective call or while a file is read: the job is over
 within 10 s, its exit code is not 0, 3 s later no rank is left, and no file stands half-written under

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""check_restart.py - runs that are cut short go on to the same bytes                 timeout: 900
+"""check_restart.py - runs that are cut short go on to the same bytes                 timeout: 900, alone
 
 Each case makes a result undisturbed, then again with stops, signals, kills and damage, on changing
 numbers of ranks and partitioners, and compares the files byte for byte.  Random instants come from

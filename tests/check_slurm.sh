@@ -1,5 +1,5 @@
 #!/bin/sh
-# check_slurm.sh - every script of jobscripts/ under a real Slurm of two nodes        timeout: 600
+# check_slurm.sh - every script of jobscripts/ under a real Slurm of two nodes        timeout: 600, alone
 #
 # tests/slurm/cluster.sh starts it.  A calibration on both nodes is put back into the queue by a job
 # that preempts it, by a failing node and by a signal to its batch script, and must end with the bytes

@@ -4,13 +4,14 @@
 # TEST is a program build/tests/test_<topic>, run on each rank count that line 1 of its source
 # names ("ranks: 1 2 3"), or a script tests/check_<topic>.sh or .py, which tests the program from
 # outside and prints "ok NAME", "FAIL NAME" or "skip NAME (why)" for each of its cases.  Either may
-# say "timeout: SECONDS" in its first three lines (120 if not).
+# say "timeout: SECONDS" in its first three lines (120 if not), a script "alone" if it takes time by
+# the clock and must not share the machine.
 #
 # A program fails if it exits non-zero, outlives its time, runs no check, or leaves PETSc memory
 # unfreed (SAN, VALGRIND: these look instead).  A script fails if it exits non-zero without having
 # said FAIL, or names no case.  All start in the root of the sources with an empty TEST_TMP.
 #
-# Environment: GRADUS BUILD MPIEXEC PYTHON; JOBS launches on one rank at a time (2); RANKS, only
+# Environment: GRADUS BUILD MPIEXEC PYTHON; JOBS tests at a time (2); RANKS, only
 # these rank counts; SAN; VALGRIND.  Logs stay in BUILD/log/.
 : "${BUILD:=$PWD/build}" "${GRADUS:=$BUILD/gradus}" "${MPIEXEC:=mpirun}" "${PYTHON:=python3}"
 export BUILD GRADUS MPIEXEC PYTHON
@@ -114,19 +115,23 @@ rm -rf "$log" && mkdir -p "$log" "$BUILD/tmp"
 : >"$log/alone" && : >"$log/together"
 for test in "$@"; do
   case $test in
-  *.sh | *.py) echo "$test" >>"$log/alone" ;;
+  *.sh | *.py)
+    if sed -n 1,3p "$test" | grep -qw alone; then queue=alone; else queue=together; fi
+    seconds=$(limit_of "$test")
+    echo "${seconds:-120} $test" >>"$log/$queue"
+    ;;
   *)
     ranks=$(ranks_of "tests/$(basename "$test").c")
     [ -n "$ranks$RANKS" ] ||
       echo "FAIL  $(basename "$test"): line 1 names no ranks" | tee "$log/$(basename "$test").result"
-    for n in $ranks; do
-      if [ "$n" -eq 1 ]; then echo "$test $n" >>"$log/together"; else echo "$test $n" >>"$log/alone"; fi
-    done
+    for n in $ranks; do echo "0 $test $n" >>"$log/together"; done
     ;;
   esac
 done
-xargs -r -L 1 -P "${JOBS:-2}" sh "$0" -one <"$log/together"
-xargs -r -L 1 sh "$0" -one <"$log/alone"
+for queue in together alone; do # the longest first, so that none runs on by itself at the end
+  if [ $queue = alone ]; then jobs=1; else jobs=${JOBS:-2}; fi
+  sort -s -rn "$log/$queue" | cut -d ' ' -f 2- | xargs -r -L 1 -P "$jobs" sh "$0" -one
+done
 
 cat "$log"/*.result 2>/dev/null | awk '
   /^ok/ { passed++ } /^FAIL/ { failed++ } /^skip/ { skipped++ }

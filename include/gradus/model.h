@@ -65,18 +65,39 @@ typedef struct model_observable {
   bool is_total;
 } model_observable;
 
-/* A record of one run: for each set of rows, counts per row, time and flow, with tangents.
- *   val[set][(row*n_time + n)*n_flow + flow], der[set][(...)*width + j]
- * Column n = 0 holds everything up to time 0.  Owned by simulate. */
+/* MODEL_BLOCK times of a record, for each set of rows:
+ *   val[set][(row*MODEL_BLOCK + n % MODEL_BLOCK)*n_flow + flow], der[set][(...)*width + j] */
+enum { MODEL_BLOCK = 16 };
+
+typedef struct model_block {
+  double *val[MODEL_MAX_SETS], *der[MODEL_MAX_SETS]; /* owned */
+} model_block;
+
+/* A record of one run: for each set of rows, counts per row, time and flow, with tangents.  Column
+ * n = 0 holds everything up to time 0.  A block is made when first written to, and taken away when
+ * its times are past: a step from n*dt writes to columns n and later.  Owned by simulate. */
 typedef struct model_record {
   int n_set, n_flow, width;
   PetscInt n_time; /* n_step + 1 */
   double dt;       /* day */
   PetscInt n_row[MODEL_MAX_SETS];
   const int32_t *row[MODEL_MAX_SETS]; /* [n] row of each agent; borrowed from world_groups */
-  double *val[MODEL_MAX_SETS];
-  double *der[MODEL_MAX_SETS];
+  PetscInt n_block, first;            /* n_time in blocks; those before `first` are taken away */
+  model_block **block;                /* [n_block] owned; NULL: not written to */
+  int n_spare, max_spare;
+  model_block **spare; /* [n_spare] of the same width, to be used again; owned */
 } model_record;
+
+/* model_record_begin - an empty record with tangents of this width; n_set, n_flow, n_time, dt, n_row
+ * and row are set.  model_record_end frees what it holds.  Not collective. */
+PetscErrorCode model_record_begin(model_record *r, int width);
+PetscErrorCode model_record_end(model_record *r);
+
+/* model_record_block - block b of times, zero if new.  Errors  PETSC_ERR_PLIB if it is past. */
+PetscErrorCode model_record_block(model_record *r, PetscInt b, model_block **block);
+
+/* model_record_take - block r->first is past: its memory may be used again */
+PetscErrorCode model_record_take(model_record *r);
 
 /* model_record_event - agent i has an event of this flow at `time`, tangents dtime[width], NULL for
  * none

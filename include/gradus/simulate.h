@@ -33,10 +33,12 @@ typedef struct simulate {
   int n_set;
   bool everywhere;                      /* groups of all sets are wanted on every rank */
   world_groups *groups[MODEL_MAX_SETS]; /* owned; [0] is everybody */
-  model_record record;                  /* owned; of the width last used */
-  sample *sampler;         /* owned; a lane for each local area; its type is SAMPLE_PLAIN
+  model_record record;                  /* owned; of the run under way */
+  sample *sampler;     /* owned; a lane for each local area; its type is SAMPLE_PLAIN
                                            unless estimate says otherwise for a run */
-  double *score;           /* [n_local_area][n_time][width] of a run; owned */
+  double *score;       /* [n_local_area][MODEL_BLOCK][width] of a run; owned */
+  trajectory *y;       /* of the run under way, filled as far as its record was summed; borrowed */
+  int n_direction, at; /* its tangents, and their first column in y */
   PetscInt horizon, phase; /* horizon > 0: the state's tangents are dropped before steps n > 0 with
                               n % horizon == phase, and only times n with that remainder are filled
                               in: derivatives through the last `horizon` steps exactly */

@@ -18,11 +18,20 @@ static bool is_relaxed(const session *s)
   return s->e.type == ESTIMATE_ST || s->e.type == ESTIMATE_GUMBEL;
 }
 
+static bool is_dual(const session *s)
+{
+  return s->e.type == ESTIMATE_PATHWISE || s->e.type == ESTIMATE_SCORE || is_relaxed(s);
+}
+
 int plan_width(const session *s)
 {
-  return s->e.type == ESTIMATE_PATHWISE || is_relaxed(s)
-           ? (int)dual_width(PetscMin(s->e.n_free, DUAL_MAX))
-           : 0;
+  return is_dual(s) ? (int)dual_width(PetscMin(s->e.n_free, DUAL_MAX)) : 0;
+}
+
+/* Tangents of the record, which those of perturbed worlds enter though none travels. */
+static int record_width(const session *s)
+{
+  return s->e.type == ESTIMATE_SPA && s->e.is_sparse ? (s->e.n_free + 3) / 4 * 4 : plan_width(s);
 }
 
 int64_t plan_runs(const session *s)
@@ -31,7 +40,7 @@ int64_t plan_runs(const session *s)
   const int64_t phases = s->e.horizon && s->e.horizon < s->m->n_step ? s->e.horizon : 1;
 
   if (s->e.type == ESTIMATE_FD) return 2 * s->e.n_free + 1;
-  return s->e.type == ESTIMATE_PATHWISE || is_relaxed(s) ? chunks * phases : 1;
+  return is_dual(s) ? chunks * phases : 1;
 }
 
 /* n_row [n_set], of a rank with these counts. */
@@ -46,8 +55,8 @@ static plan_memory memory_of(const session *s, PetscMPIInt n_rank, const world_c
   if (is_relaxed(s) && s->m->ops->relaxed_bytes)
     m.model += s->m->ops->relaxed_bytes(s->m, c, width,
                                         s->e.type == ESTIMATE_GUMBEL && s->e.is_soft);
-  m.run = simulate_bytes(s->s, n_rank, c->n_agent, n_row, width) + replicates_bytes(s, n_rank);
-  m.run += OUTPUT_BYTES;
+  m.run = simulate_bytes(s->s, n_rank, c->n_agent, n_row, record_width(s));
+  m.run += replicates_bytes(s, n_rank) + OUTPUT_BYTES;
   m.peak = base + PetscMax(m.reading + OUTPUT_BYTES, m.world + m.model + m.run);
   return m;
 }

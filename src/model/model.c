@@ -325,55 +325,161 @@ PetscErrorCode model_destroy(model **m)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+static size_t block_cells(const model_record *r, int set)
+{
+  return (size_t)r->n_row[set] * MODEL_BLOCK * (size_t)r->n_flow;
+}
+
+static PetscErrorCode free_block(model_block *b)
+{
+  PetscFunctionBegin;
+  if (!b) PetscFunctionReturn(PETSC_SUCCESS);
+  for (int s = 0; s < MODEL_MAX_SETS; s++) {
+    PetscCall(PetscFree(b->val[s]));
+    PetscCall(PetscFree(b->der[s]));
+  }
+  PetscCall(PetscFree(b));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode spare_block(model_record *r, PetscInt b)
+{
+  PetscFunctionBegin;
+  if (!r->block[b]) PetscFunctionReturn(PETSC_SUCCESS);
+  if (r->n_spare == r->max_spare) {
+    r->max_spare = 2 * r->max_spare + 4;
+    PetscCall(PetscRealloc((size_t)r->max_spare * sizeof *r->spare, &r->spare));
+  }
+  r->spare[r->n_spare++] = r->block[b];
+  r->block[b] = NULL;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode model_record_end(model_record *r)
+{
+  PetscFunctionBegin;
+  for (PetscInt b = 0; r->block && b < r->n_block; b++) PetscCall(free_block(r->block[b]));
+  for (int b = 0; b < r->n_spare; b++) PetscCall(free_block(r->spare[b]));
+  r->n_spare = r->max_spare = 0;
+  PetscCall(PetscFree(r->block));
+  PetscCall(PetscFree(r->spare));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode model_record_begin(model_record *r, int width)
+{
+  PetscFunctionBegin;
+  if (r->width != width) PetscCall(model_record_end(r));
+  r->width = width;
+  r->first = 0;
+  r->n_block = (r->n_time - 1) / MODEL_BLOCK + 1;
+  if (!r->block) PetscCall(PetscCalloc1(r->n_block, &r->block));
+  for (PetscInt b = 0; b < r->n_block; b++) PetscCall(spare_block(r, b));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode model_record_take(model_record *r)
+{
+  PetscFunctionBegin;
+  PetscCall(spare_block(r, r->first++));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode make_block(model_record *r, model_block **block)
+{
+  PetscFunctionBegin;
+  if (r->n_spare) {
+    *block = r->spare[--r->n_spare];
+  } else {
+    PetscCall(PetscNew(block));
+    for (int s = 0; s < r->n_set; s++) {
+      PetscCall(PetscMalloc1(block_cells(r, s), &(*block)->val[s]));
+      if (r->width)
+        PetscCall(PetscMalloc1(block_cells(r, s) * (size_t)r->width, &(*block)->der[s]));
+    }
+  }
+  for (int s = 0; s < r->n_set; s++) {
+    PetscCall(PetscArrayzero((*block)->val[s], block_cells(r, s)));
+    if (r->width) PetscCall(PetscArrayzero((*block)->der[s], block_cells(r, s) * (size_t)r->width));
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode model_record_block(model_record *r, PetscInt b, model_block **block)
+{
+  PetscFunctionBegin;
+  PetscCheck(b >= r->first, PETSC_COMM_SELF, PETSC_ERR_PLIB,
+             "an event before time %d is told after it", (int)(r->first * MODEL_BLOCK));
+  if (!r->block[b]) PetscCall(make_block(r, &r->block[b]));
+  *block = r->block[b];
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The block of column n, and in *at the cell of a row's flow there without the row's own part. */
+static model_block *find(model_record *r, PetscInt n, int flow, size_t *at)
+{
+  model_block *block = r->block[n / MODEL_BLOCK];
+
+  if (!block) PetscCallAbort(PETSC_COMM_SELF, model_record_block(r, n / MODEL_BLOCK, &block));
+  *at = (size_t)(n % MODEL_BLOCK) * (size_t)r->n_flow + (size_t)flow;
+  return block;
+}
+
 void model_record_add(model_record *r, int flow, PetscInt i, PetscInt n, double value,
                       const double *tangent)
 {
-  for (int s = 0; s < r->n_set; s++) {
-    const size_t row = (size_t)r->row[s][i] * (size_t)r->n_time + (size_t)n;
-    const size_t at = row * (size_t)r->n_flow + (size_t)flow;
+  size_t column;
+  model_block *b = find(r, n, flow, &column);
 
-    r->val[s][at] += value;
+  for (int s = 0; s < r->n_set; s++) {
+    const size_t at = (size_t)r->row[s][i] * MODEL_BLOCK * (size_t)r->n_flow + column;
+
+    b->val[s][at] += value;
     if (tangent && r->width)
-      dual_row_axpy(r->width, r->der[s] + at * (size_t)r->width, 1.0, tangent);
+      dual_row_axpy(r->width, b->der[s] + at * (size_t)r->width, 1.0, tangent);
   }
 }
 
 void model_record_weight(model_record *r, int flow, PetscInt i, double n, double amount,
                          int n_weight, const double weight[])
 {
-  const size_t column = n > 0 ? (size_t)n : 0;
+  size_t column;
+  model_block *b;
 
   if (n >= (double)r->n_time) return;
+  b = find(r, n > 0 ? (PetscInt)n : 0, flow, &column);
   for (int s = 0; s < r->n_set; s++) {
-    const size_t row = (size_t)r->row[s][i] * (size_t)r->n_time + column;
-    double *der = r->der[s] + (row * (size_t)r->n_flow + (size_t)flow) * (size_t)r->width;
+    const size_t at = (size_t)r->row[s][i] * MODEL_BLOCK * (size_t)r->n_flow + column;
+    double *der = b->der[s] + at * (size_t)r->width;
 
     for (int j = 0; j < n_weight; j++) der[j] += amount * weight[j];
+  }
+}
+
+static void add_part(model_record *r, int flow, PetscInt i, PetscInt n, double part, double slope,
+                     const double *dtime)
+{
+  size_t column;
+  model_block *b = find(r, n, flow, &column);
+
+  for (int s = 0; s < r->n_set; s++) {
+    const size_t at = (size_t)r->row[s][i] * MODEL_BLOCK * (size_t)r->n_flow + column;
+
+    b->val[s][at] += part;
+    if (r->width && dtime) dual_row_axpy(r->width, b->der[s] + at * (size_t)r->width, slope, dtime);
   }
 }
 
 void model_record_event(model_record *r, int flow, PetscInt i, double time, const double *dtime)
 {
   const double x = time / r->dt, up = ceil(x), phi = up - x;
-  const size_t stride = (size_t)r->n_flow;
 
   if (up >= (double)r->n_time) return;
-  for (int s = 0; s < r->n_set; s++) {
-    size_t at = (size_t)r->row[s][i] * (size_t)r->n_time * stride + (size_t)flow;
-    const PetscInt m = up < 0 ? 0 : (PetscInt)up;
-
-    at += (size_t)m * stride;
-    if (up < 0) {
-      r->val[s][at] += 1.0;
-      continue;
-    }
-    r->val[s][at] += phi;
-    if (r->width && dtime)
-      dual_row_axpy(r->width, r->der[s] + at * (size_t)r->width, -1 / r->dt, dtime);
-    if (m + 1 == r->n_time) continue;
-    at += stride;
-    r->val[s][at] += 1.0 - phi;
-    if (r->width && dtime)
-      dual_row_axpy(r->width, r->der[s] + at * (size_t)r->width, 1 / r->dt, dtime);
+  if (up < 0) {
+    add_part(r, flow, i, 0, 1.0, 0, NULL);
+    return;
   }
+  add_part(r, flow, i, (PetscInt)up, phi, -1 / r->dt, dtime);
+  if ((PetscInt)up + 1 < r->n_time)
+    add_part(r, flow, i, (PetscInt)up + 1, 1.0 - phi, 1 / r->dt, dtime);
 }

@@ -1,10 +1,20 @@
 /*
- * simulate_impl.h - what the time loop asks of simulate_kept.c; private to src/simulate/
+ * simulate_impl.h - what the time loop asks of simulate_record.c and simulate_kept.c; private to src/simulate/
  */
 #ifndef SIMULATE_IMPL_H
 #define SIMULATE_IMPL_H
 
 #include "gradus/simulate.h"
+
+/* simulate_sum - the first block of the record is past: into the trajectory of the run under way, and
+ * taken away.  Collective; the same bits on any number of ranks. */
+PetscErrorCode simulate_sum(simulate *s);
+
+/* simulate_note_score - scores of the lanes so far, as column n.  Not collective. */
+void simulate_note_score(simulate *s, PetscInt n);
+
+/* simulate_drop_record - tangents of columns after `step` are dropped.  Not collective. */
+PetscErrorCode simulate_drop_record(simulate *s, PetscInt step);
 
 /* simulate_replay - has this run of the task ended already?  Then y is filled.  Collective. */
 PetscErrorCode simulate_replay(simulate *s, int n_direction, int at, trajectory *y, bool *is_known);

@@ -3,12 +3,12 @@
  * that has not
  *
  * In the file, /run/:
- *   directions [n_log]       tangents of each run that has ended
+ *   directions [n_log]       tangents of each run that has ended, and of that under way
  *   set_<k> [n_group][..]    of each group, run by run: values, then tangents
  *   score [..]               run by run, where runs have one
  *   step                     of the run under way; -1: none
  *   state/<array>            of the model, one row an agent
- *   record/<set>_<val|der>   one row a pair (area, group)
+ *   record/<block>_<set>_<val|der>   what is not summed yet, one row a pair (area, group)
  *   lanes, scores            of SAMPLE_SCORE, one row an area
  */
 #include "simulate_impl.h"
@@ -33,6 +33,7 @@ struct simulate_kept {
   int n_log, max_log, at; /* at: the next to be replayed */
   int64_t doubles;
   run_entry *log;
+  run_entry under_way;           /* read, until its run begins */
   h5_file *in;                   /* open while the state of the run under way is still to be read */
   int64_t n_row[MODEL_MAX_SETS]; /* over all ranks */
   int64_t *row_of[MODEL_MAX_SETS]; /* [n_row of the record] canonical numbers of rows; owned */
@@ -45,13 +46,19 @@ static size_t out_cells(const simulate *s)
   return (size_t)s->m->n_observable * (size_t)s->record.n_time;
 }
 
+static PetscErrorCode free_entry(run_entry *entry)
+{
+  PetscFunctionBegin;
+  for (int set = 0; set < MODEL_MAX_SETS; set++) PetscCall(PetscFree(entry->set[set]));
+  PetscCall(PetscFree(entry->score));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode clear_log(kept *k)
 {
   PetscFunctionBegin;
-  for (int i = 0; i < k->n_log; i++) {
-    for (int set = 0; set < MODEL_MAX_SETS; set++) PetscCall(PetscFree(k->log[i].set[set]));
-    PetscCall(PetscFree(k->log[i].score));
-  }
+  for (int i = 0; i < k->n_log; i++) PetscCall(free_entry(&k->log[i]));
+  PetscCall(free_entry(&k->under_way));
   k->n_log = k->at = 0;
   k->doubles = 0;
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -124,26 +131,60 @@ static PetscErrorCode move_model(simulate *s, h5_file *f, move move_rows)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode move_record(simulate *s, h5_file *f, move move_rows)
+static PetscErrorCode move_block(simulate *s, h5_file *f, move move_rows, PetscInt b)
 {
-  const model_record *r = &s->record;
+  model_record *r = &s->record;
   char name[H5_NAME_SIZE];
+  model_block *block;
 
   PetscFunctionBegin;
+  PetscCall(model_record_block(r, b, &block));
   for (int set = 0; set < r->n_set; set++)
     for (int is_der = 0; is_der <= (r->width > 0); is_der++) {
       const checkpoint_rows rows = {.name = name,
                                     .units = "1",
                                     .description = "counts by area and group",
-                                    .width = r->n_time * r->n_flow * (is_der ? r->width : 1),
+                                    .width = MODEL_BLOCK * r->n_flow * (is_der ? r->width : 1),
                                     .n_global = s->kept->n_row[set],
                                     .n = r->n_row[set],
                                     .index = s->kept->row_of[set],
-                                    .data = is_der ? r->der[set] : r->val[set]};
+                                    .data = is_der ? block->der[set] : block->val[set]};
 
-      snprintf(name, sizeof name, "/run/record/%d_%s", set, is_der ? "der" : "val");
+      snprintf(name, sizeof name, "/run/record/%d_%d_%s", (int)b, set, is_der ? "der" : "val");
       PetscCall(move_rows(f, s->w, &rows));
     }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Every block that some rank has. */
+static PetscErrorCode put_record(simulate *s, h5_file *f)
+{
+  const model_record *r = &s->record;
+  int last = (int)r->first;
+
+  PetscFunctionBegin;
+  for (PetscInt b = r->first; b < r->n_block; b++)
+    if (r->block[b]) last = (int)b;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &last, 1, MPI_INT, MPI_MAX, s->w->comm));
+  for (PetscInt b = r->first; b <= last; b++) PetscCall(move_block(s, f, checkpoint_put_rows, b));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode get_record(simulate *s, h5_file *f)
+{
+  model_record *r = &s->record;
+  bool is_there = true;
+
+  PetscFunctionBegin;
+  PetscCall(model_record_begin(r, r->width));
+  while (r->first < s->kept->step / MODEL_BLOCK) PetscCall(model_record_take(r));
+  for (PetscInt b = r->first; b < r->n_block && is_there; b++) {
+    char name[H5_NAME_SIZE];
+
+    snprintf(name, sizeof name, "/run/record/%d_0_val", (int)b);
+    PetscCall(h5_has(f, name, &is_there));
+    if (is_there) PetscCall(move_block(s, f, checkpoint_get_rows, b));
+  }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -162,23 +203,44 @@ static PetscErrorCode move_scores(simulate *s, h5_file *f, move move_rows)
   if (s->sampler->type != SAMPLE_SCORE) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(move_rows(f, s->w, &rows));
   rows.name = "/run/scores";
-  rows.description = "the same at each time";
-  rows.width = s->record.n_time * s->record.width;
+  rows.description = "the same at the times of the first block";
+  rows.width = MODEL_BLOCK * s->record.width;
   rows.data = s->score;
   if (rows.width) PetscCall(move_rows(f, s->w, &rows));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode move_state(simulate *s, h5_file *f, move move_rows)
+/* ---- runs that have ended ---- */
+
+/* One more run of the log: what y has of it. */
+static PetscErrorCode append(simulate *s, int n_direction, int at, const trajectory *y)
 {
+  kept *k = s->kept;
+  const size_t out = out_cells(s), n = (size_t)n_direction, width = (size_t)y->width;
+  run_entry *entry = NULL;
+
   PetscFunctionBegin;
-  PetscCall(move_model(s, f, move_rows));
-  PetscCall(move_record(s, f, move_rows));
-  PetscCall(move_scores(s, f, move_rows));
+  PetscCall(new_entry(k, n_direction, &entry));
+  for (int set = 0; set < y->n_set; set++) {
+    const size_t n_group = (size_t)(y->set[set].last - y->set[set].first);
+    const double *val = y->set[set].val, *der = y->set[set].der;
+
+    PetscCall(PetscMalloc1(n_group * out * (1 + n) + 1, &entry->set[set]));
+    for (size_t g = 0; g < n_group; g++) {
+      double *row = entry->set[set] + g * out * (1 + n);
+
+      memcpy(row, val + g * out, out * sizeof *val);
+      for (size_t c = 0; c < out; c++)
+        for (size_t j = 0; j < n; j++)
+          row[out + c * n + j] = der[(g * out + c) * width + (size_t)at + j];
+    }
+  }
+  if (s->sampler->type != SAMPLE_SCORE || !n) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscMalloc1((size_t)y->n_time * n, &entry->score));
+  for (size_t t = 0; t < (size_t)y->n_time; t++)
+    for (size_t j = 0; j < n; j++) entry->score[t * n + j] = y->score[t * width + (size_t)at + j];
   PetscFunctionReturn(PETSC_SUCCESS);
 }
-
-/* ---- runs that have ended ---- */
 
 /* The groups of a set that this rank writes: each on one rank. */
 static void share_of(const simulate *s, int set, PetscMPIInt rank, PetscMPIInt size, int64_t *first,
@@ -241,7 +303,7 @@ static PetscErrorCode put_log(simulate *s, h5_file *f)
                          .rank = 1,
                          .dims = {k->n_log},
                          .units = "1",
-                         .description = "tangents of each run of the task that has ended"};
+                         .description = "tangents of each run of the task so far"};
   h5_field score = {.name = "/run/score",
                     .type = H5_REAL,
                     .rank = 1,
@@ -333,8 +395,13 @@ static PetscErrorCode save(void *context, h5_file *f)
   if (!k->is_alone || !k->is_task || k->is_blocked || (!has_run && !k->n_log))
     PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(h5_attribute_put_int(f, "/run", "step", has_run ? k->step : -1));
+  if (has_run) PetscCall(append(s, s->n_direction, s->at, s->y));
   PetscCall(put_log(s, f));
-  if (has_run) PetscCall(move_state(s, f, checkpoint_put_rows));
+  if (!has_run) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(free_entry(&k->log[--k->n_log]));
+  PetscCall(move_model(s, f, checkpoint_put_rows));
+  PetscCall(put_record(s, f));
+  PetscCall(move_scores(s, f, checkpoint_put_rows));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -393,6 +460,7 @@ PetscErrorCode simulate_begin_task(simulate *s)
   if (is_there) {
     PetscCall(h5_attribute_get_int(k->in, "/run", "step", &step));
     PetscCall(get_log(s, k->in));
+    if (step >= 0) k->under_way = k->log[--k->n_log];
   }
   k->step = (PetscInt)step;
   if (step < 0) PetscCall(h5_close(&k->in));
@@ -417,10 +485,15 @@ static bool can_be_kept(const simulate *s)
   return s->m->ops->state && !s->m->sparse && type != SAMPLE_OPEN && type != SAMPLE_REPLAY;
 }
 
-static void take_entry(const simulate *s, const run_entry *entry, int at, trajectory *y)
+static PetscErrorCode take_entry(const simulate *s, const run_entry *entry, int n_direction, int at,
+                                 trajectory *y)
 {
   const size_t out = out_cells(s), n = (size_t)entry->n_direction, width = (size_t)y->width;
 
+  PetscFunctionBegin;
+  PetscCheck(entry->n_direction == n_direction, s->w->comm, PETSC_ERR_PLIB,
+             "the checkpoint has a run of %d directions, not %d", entry->n_direction, n_direction);
+  if (entry->score && !y->score) PetscCall(PetscCalloc1((size_t)y->n_time * width, &y->score));
   for (int set = 0; set < y->n_set; set++) {
     const size_t n_group = (size_t)(y->set[set].last - y->set[set].first);
     double *val = y->set[set].val, *der = y->set[set].der;
@@ -436,6 +509,7 @@ static void take_entry(const simulate *s, const run_entry *entry, int at, trajec
   }
   for (size_t t = 0; entry->score && t < (size_t)y->n_time; t++)
     for (size_t j = 0; j < n; j++) y->score[t * width + (size_t)at + j] = entry->score[t * n + j];
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 PetscErrorCode simulate_replay(simulate *s, int n_direction, int at, trajectory *y, bool *is_known)
@@ -446,26 +520,23 @@ PetscErrorCode simulate_replay(simulate *s, int n_direction, int at, trajectory 
   *is_known = k && k->is_task && k->at < k->n_log;
   if (k && k->is_task && !can_be_kept(s)) k->is_blocked = true;
   if (!*is_known) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCheck(k->log[k->at].n_direction == n_direction, s->w->comm, PETSC_ERR_PLIB,
-             "the checkpoint has a run of %d directions, not %d", k->log[k->at].n_direction,
-             n_direction);
-  if (k->log[k->at].score && !y->score)
-    PetscCall(PetscCalloc1((size_t)y->n_time * (size_t)y->width, &y->score));
-  take_entry(s, &k->log[k->at++], at, y);
+  PetscCall(take_entry(s, &k->log[k->at++], n_direction, at, y));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 PetscErrorCode simulate_restore(simulate *s, PetscInt *first)
 {
   kept *k = s->kept;
-  PetscErrorCode code;
 
   PetscFunctionBegin;
   *first = 0;
   if (!k || !k->in) PetscFunctionReturn(PETSC_SUCCESS);
-  code = move_state(s, k->in, checkpoint_get_rows);
+  PetscCall(move_model(s, k->in, checkpoint_get_rows));
+  PetscCall(get_record(s, k->in));
+  PetscCall(move_scores(s, k->in, checkpoint_get_rows));
   PetscCall(h5_close(&k->in));
-  PetscCall(code);
+  PetscCall(take_entry(s, &k->under_way, s->n_direction, s->at, s->y));
+  PetscCall(free_entry(&k->under_way));
   if (s->m->ops->resume) PetscCall(s->m->ops->resume(s->m));
   *first = k->step;
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -487,8 +558,7 @@ PetscErrorCode simulate_poll(simulate *s, PetscInt step)
 PetscErrorCode simulate_log(simulate *s, int n_direction, int at, const trajectory *y)
 {
   kept *k = s->kept;
-  const size_t out = out_cells(s), n = (size_t)n_direction, width = (size_t)y->width;
-  run_entry *entry = NULL;
+  const size_t out = out_cells(s), n = (size_t)n_direction;
 
   PetscFunctionBegin;
   if (!k || !k->is_task || k->is_blocked) PetscFunctionReturn(PETSC_SUCCESS);
@@ -499,25 +569,7 @@ PetscErrorCode simulate_log(simulate *s, int n_direction, int at, const trajecto
     PetscCall(clear_log(k));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
-  PetscCall(new_entry(k, n_direction, &entry));
+  PetscCall(append(s, n_direction, at, y));
   k->at = k->n_log;
-  for (int set = 0; set < y->n_set; set++) {
-    const size_t n_group = (size_t)(y->set[set].last - y->set[set].first);
-    const double *val = y->set[set].val, *der = y->set[set].der;
-
-    PetscCall(PetscMalloc1(n_group * out * (1 + n) + 1, &entry->set[set]));
-    for (size_t g = 0; g < n_group; g++) {
-      double *row = entry->set[set] + g * out * (1 + n);
-
-      memcpy(row, val + g * out, out * sizeof *val);
-      for (size_t c = 0; c < out; c++)
-        for (size_t j = 0; j < n; j++)
-          row[out + c * n + j] = der[(g * out + c) * width + (size_t)at + j];
-    }
-  }
-  if (s->sampler->type != SAMPLE_SCORE || !n) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(PetscMalloc1((size_t)y->n_time * n, &entry->score));
-  for (size_t t = 0; t < (size_t)y->n_time; t++)
-    for (size_t j = 0; j < n; j++) entry->score[t * n + j] = y->score[t * width + (size_t)at + j];
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -57,7 +57,7 @@ CLOSED, ISOLATION, SEEDING = ("-closed_kinds school,company -closed_days 5,6", "
 COVER = ("spa", "score", "fd")
 for model, names in (("sir_graph", ("initial_fraction", "beta", "gamma")), ("random_walk", ("p",)), ("game_of_life", ("p", "theta"))):
     for name in names:
-        check_refusal(f"{name} of {model}", f"-model {model} {PATHWISE} -free {name}", (name + " moves discrete choices only", "would say 0", *COVER))
+        check_refusal(f"{name} of {model}", f"-model {model} {PATHWISE} -free {name}", ("would say 0", f"{model} draws its choices anew", *COVER))
 check_refusal("every stop of the epidemic", f"{TINY} {PATHWISE} {CLOSED} {ISOLATION} {SEEDING}", ("closed_days", "isolate", "importation ends", "spa", "fd"))
 for what, stop, word in (("closed weekends", CLOSED, "closed_days"), ("isolation on the fourth day", ISOLATION, "isolate"),
                          ("five days of seeding", SEEDING, "importation ends")):

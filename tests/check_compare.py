@@ -75,6 +75,13 @@ PUBLISHED = {
         ("gumbel", INFECTED, BETA): (14747, 21620, 13667), ("gumbel", INFECTIONS, BETA): (16113, 37423, 37934),
         ("st", INFECTED, GAMMA): (None, -10686, -12016), ("st", INFECTIONS, GAMMA): (None, -3378, -3556),
         ("gumbel", INFECTED, GAMMA): (None, -12351, -14529), ("gumbel", INFECTIONS, GAMMA): (None, -4263, -4552)}),
+    "sir_ws_capped": ((10, 30, 100), {
+        ("truth", INFECTED, BETA): (9626, -3556, -172), ("truth", INFECTIONS, BETA): (11701, 1804, 130),
+        ("truth", INFECTED, GAMMA): (None, -6694, -1017), ("truth", INFECTIONS, GAMMA): (None, -390, -113),
+        ("st", INFECTED, BETA): (13224, None, None), ("st", INFECTIONS, BETA): (15619, None, None),
+        ("gumbel", INFECTED, BETA): (8235, -3066, -141), ("gumbel", INFECTIONS, BETA): (10089, 1660, 126),
+        ("st", INFECTED, GAMMA): (None, -6929, None), ("st", INFECTIONS, GAMMA): (None, -1079, None),
+        ("gumbel", INFECTED, GAMMA): (None, -6856, -1002), ("gumbel", INFECTIONS, GAMMA): (None, -384, -85)}),
     "sir_ws_sparse": ((20, 60), {
         ("truth", INFECTED, BETA): (3030, -1055), ("truth", INFECTIONS, BETA): (4967, 1081),
         ("gumbel", INFECTED, BETA): (997, -359), ("gumbel", INFECTIONS, BETA): (1998, 396),
@@ -87,6 +94,7 @@ PUBLISHED = {
 }
 RUNS = {"sir_ws": {"st": 60, "gumbel": 150, "score": 1000, "spa": 150, "fd": 150},
         "sir_ws_s_inside": {"st": 40, "gumbel": 40, "spa": 150, "fd": 150},
+        "sir_ws_capped": {"st": 60, "gumbel": 100, "fd": 150},
         "sir_ws_sparse": {"st": 100, "gumbel": 150, "spa": 150, "fd": 150},
         "sir_ws_dense": {"st": 30, "gumbel": 30, "spa": 150, "fd": 150}}
 

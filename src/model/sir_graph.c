@@ -170,7 +170,7 @@ double sir_graph_count(const sir_graph *g, PetscInt i)
     if (s < 0) break;
     n += val[s] - own;
   }
-  return n;
+  return PetscMin(n, g->cap);
 }
 
 /* Everybody draws: state factors outside the choice, or with -form s_inside as the literature. */
@@ -182,11 +182,12 @@ static void step_relaxed(model *m, sir_graph *g, PetscInt i, PetscInt step)
 
   if (g->is_s_inside) {
     infected = sample_bernoulli(m->sampler,
-                                clip(chance_of(g, clip(dual_mul(s, n), 0, 5)), 1e-10, 1), id);
+                                clip(chance_of(g, clip(dual_mul(s, n), 0, g->cap)), 1e-10, 1), id);
     id.purpose = RNG_RECOVERY;
     recovered = sample_bernoulli(m->sampler, clip(dual_mul(g->gamma, x), 1e-10, 1), id);
   } else {
-    infected = dual_mul(s, sample_bernoulli(m->sampler, chance_of(g, n), id));
+    infected = dual_mul(s,
+                        sample_bernoulli(m->sampler, chance_of(g, clip(n, -INFINITY, g->cap)), id));
     id.purpose = RNG_RECOVERY;
     recovered = dual_mul(x, sample_bernoulli(m->sampler, g->gamma, id));
   }
@@ -211,9 +212,8 @@ static void step_plain(model *m, sir_graph *g, PetscInt i, PetscInt step)
     g->i->val[i] = 0;
     model_record_add(g->record, SIR_RECOVERY, i, step + 1, 1, NULL);
   } else if (g->s->val[i] == 1) {
-    double n = sir_graph_count(g, i);
+    const double n = sir_graph_count(g, i);
 
-    if (g->is_s_inside) n = PetscMin(n, 5);
     if (n == 0 || sample_bernoulli(m->sampler, sir_graph_chance(g, n), id).v == 0) return;
     g->s->val[i] = 0;
     g->i->val[i] = 1;
@@ -275,6 +275,7 @@ PetscErrorCode model_create_sir_graph(model *m, options *o, const world_names *n
                                 .destroy = destroy};
   const char *graph = options_is_word(o, "graph") ? options_path(o, "graph") : "";
   const int64_t degree = options_int(o, "graph_degree"), nodes = options_int(o, "graph_nodes");
+  const int64_t cap = options_int(o, "graph_cap");
   sir_graph *g;
 
   PetscFunctionBegin;
@@ -284,6 +285,7 @@ PetscErrorCode model_create_sir_graph(model *m, options *o, const world_names *n
   m->data = g;
   g->is_hazard = !strcmp(options_text(o, "rule"), "hazard");
   g->is_s_inside = !strcmp(options_text(o, "form"), "s_inside");
+  g->cap = cap ? (double)cap : g->is_s_inside ? 5 : INFINITY;
   if ((!strcmp(graph, "ring") || !strcmp(graph, "watts_strogatz")) &&
       (degree % 2 || degree >= nodes))
     PetscCall(
@@ -305,6 +307,6 @@ PetscErrorCode model_create_sir_graph(model *m, options *o, const world_names *n
   model_add_observable(m, "infected", "people", SIR_INFECTION, SIR_RECOVERY, true,
                        "people infectious now");
   model_add_observable(m, "recovered", "people", SIR_RECOVERY, -1, true, "people recovered so far");
-  m->estimators = MODEL_RELAXED | MODEL_SAMPLED | (g->is_s_inside ? 0 : MODEL_SPARSE);
+  m->estimators = MODEL_RELAXED | MODEL_SAMPLED | (isinf(g->cap) ? MODEL_SPARSE : 0);
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -44,7 +44,7 @@ static dual chance_of(const sir_graph *g, const chain *c, int state, int i)
   if (digit(c, state, i) == INFECTIOUS) return c->gamma;
   for (int j = 0; j < c->n; j++)
     if (digit(c, state, j) == INFECTIOUS) n += c->edge[i * c->n + j];
-  return sir_graph_chance(g, g->is_s_inside ? PetscMin(n, 5) : n);
+  return sir_graph_chance(g, PetscMin(n, g->cap));
 }
 
 /* From a state with probability p, node i and those after it decided: each moves or stays. */

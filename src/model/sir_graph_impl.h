@@ -14,6 +14,7 @@ enum { SIR_TABLE = 32 }; /* numbers of infectious neighbours whose chances are k
 typedef struct sir_graph {
   world *w; /* borrowed */
   bool is_hazard, is_s_inside;
+  double cap; /* infectious neighbours that count, at most */
   dual_vec *s, *i;    /* [n] owned; 1 or 0 with tangents */
   dual_vec *pressure; /* [n_site] owned: sums of i at sites */
   int n_column;
@@ -33,7 +34,7 @@ typedef struct sir_graph {
   double unit;                             /* hazard from one infectious neighbour */
 } sir_graph;
 
-/* sir_graph_count - infectious neighbours of agent i where states are whole */
+/* sir_graph_count - infectious neighbours of agent i that count, where states are whole */
 double sir_graph_count(const sir_graph *g, PetscInt i);
 
 /* sir_graph_chance - probability of infection by a whole number of infectious neighbours */

@@ -8,8 +8,8 @@
 /* What is known of the sites of one kind before all are put together, or of its pairs (venue, area)
  * before they are made sites. */
 typedef struct kind_sites {
-  world_sites sites; /* size is that of the venue */
-  int32_t *home;     /* [sites.n] as world_sites_survey() gives it */
+  world_sites sites;          /* size is not set for sites */
+  int32_t *venue_size, *home; /* [sites.n] as world_sites_survey() gives them; owned */
 } kind_sites;
 
 /* ---- areas ---- */
@@ -165,6 +165,16 @@ static PetscErrorCode order_column(const void *context, size_t bytes, void **col
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Rows of a source in canonical order stay in it unless they came from several ranks by turns. */
+static bool rows_are_ordered(const world_table *t)
+{
+  bool is_ordered = t->is_ordered;
+
+  for (PetscInt i = 1; i < t->n; i++)
+    is_ordered = is_ordered && t->row[i - 1] < t->row[i] && t->area[i - 1] <= t->area[i];
+  return is_ordered;
+}
+
 /* Puts the agents of this rank in canonical order: area, home (none last), row. */
 static PetscErrorCode order_rows(world_table *t)
 {
@@ -176,6 +186,10 @@ static PetscErrorCode order_rows(world_table *t)
   bool is_changed = false;
 
   PetscFunctionBegin;
+  if (rows_are_ordered(t)) {
+    PetscCall(PetscFree(t->row));
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
   PetscCall(PetscMalloc1(t->n, &o.order));
   PetscCall(PetscMalloc1(t->n, &key));
   for (PetscInt i = 0; i < t->n; i++) {
@@ -210,29 +224,14 @@ static PetscErrorCode number_agents(world *w)
 
 /* ---- sites ---- */
 
-static PetscInt find_pair(const world_sites *s, int64_t venue, int32_t area)
-{
-  PetscInt low = 0, high = s->n - 1;
-
-  while (low < high) {
-    const PetscInt middle = low + (high - low) / 2;
-
-    if (s->venue[middle] < venue || (s->venue[middle] == venue && s->area[middle] < area))
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return low;
-}
-
 /* Sites that pair p begins (world.h, "A site is"): of a small venue one for all of its pairs here, or
- * one for each of the n_member memberships if it has others elsewhere; of a large venue one. */
-static int32_t count_sites(const kind_sites *pairs, PetscInt p, int32_t n_member)
+ * one for each membership if it has others elsewhere; of a large venue one. */
+static int32_t count_sites(const kind_sites *pairs, PetscInt p)
 {
   const int64_t *venue = pairs->sites.venue;
 
-  if (pairs->sites.size[p] > WORLD_SMALL_VENUE) return 1;
-  if (pairs->home[p] >= 0) return n_member;
+  if (pairs->venue_size[p] > WORLD_SMALL_VENUE) return 1;
+  if (pairs->home[p] >= 0) return pairs->sites.size[p];
   return !p || venue[p] != venue[p - 1];
 }
 
@@ -246,22 +245,20 @@ static PetscErrorCode divide_pairs(const kind_sites *pairs, PetscInt first, int6
   int32_t *next;
 
   PetscFunctionBegin;
-  PetscCall(PetscCalloc1(from->n, &next));
-  for (int64_t m = 0; m < n; m++)
-    if (site[m] >= 0) next[site[m]]++;
-  for (PetscInt p = 0; p < from->n; p++) to->n += count_sites(pairs, p, next[p]);
+  PetscCall(PetscMalloc1(from->n, &next));
+  for (PetscInt p = 0; p < from->n; p++) to->n += count_sites(pairs, p);
   PetscCall(PetscMalloc1(to->n, &to->venue));
   PetscCall(PetscMalloc1(to->n, &to->area));
-  PetscCall(PetscMalloc1(to->n, &to->size));
+  PetscCall(PetscMalloc1(to->n, &out->venue_size));
   PetscCall(PetscMalloc1(to->n, &out->home));
   for (PetscInt p = 0, s = 0; p < from->n; p++) {
-    const int32_t n_site = count_sites(pairs, p, next[p]);
+    const int32_t n_site = count_sites(pairs, p);
 
     next[p] = first + s - !n_site; /* none of its own: the venue's */
     for (int32_t i = 0; i < n_site; i++, s++) {
       to->venue[s] = from->venue[p];
       to->area[s] = from->area[p];
-      to->size[s] = from->size[p];
+      out->venue_size[s] = pairs->venue_size[p];
       out->home[s] = pairs->home[p];
     }
   }
@@ -270,9 +267,18 @@ static PetscErrorCode divide_pairs(const kind_sites *pairs, PetscInt first, int6
 
     if (p < 0) continue;
     site[m] = next[p];
-    next[p] += from->size[p] <= WORLD_SMALL_VENUE && pairs->home[p] >= 0;
+    next[p] += pairs->venue_size[p] <= WORLD_SMALL_VENUE && pairs->home[p] >= 0;
   }
   PetscCall(PetscFree(next));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode clear_kind(kind_sites *k)
+{
+  PetscFunctionBegin;
+  PetscCall(world_sites_clear(&k->sites));
+  PetscCall(PetscFree(k->venue_size));
+  PetscCall(PetscFree(k->home));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -284,19 +290,13 @@ static PetscErrorCode find_pairs(world_table *t, int k, world *w, kind_sites *pa
   world_kind *to = &w->kind[k];
 
   PetscFunctionBegin;
-  PetscCall(
-    world_sites_collect(t->n, from->n_slot, t->n_area, t->area, from->venue, &pairs->sites));
   PetscCall(PetscMalloc1((int64_t)t->n * from->n_slot, &to->site));
-  for (PetscInt i = 0; i < t->n; i++)
-    for (int slot = 0; slot < from->n_slot; slot++) {
-      const int64_t m = (int64_t)i * from->n_slot + slot, venue = from->venue[m];
-
-      to->site[m] = venue < 0 ? -1 : find_pair(&pairs->sites, venue, t->area[i]);
-    }
+  PetscCall(world_sites_collect(t->n, from->n_slot, t->area, from->venue, &pairs->sites, to->site));
   PetscCall(PetscFree(from->venue));
+  PetscCall(PetscMalloc1(pairs->sites.n, &pairs->venue_size));
   PetscCall(PetscMalloc1(pairs->sites.n, &pairs->home));
   PetscCall(world_sites_survey(w->comm, to->n_venue, t->n_area, &pairs->sites, from->venue_area,
-                               pairs->sites.size, pairs->home, wrong));
+                               pairs->venue_size, pairs->home, wrong));
   PetscCall(PetscFree(from->venue_area));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -316,8 +316,7 @@ static PetscErrorCode make_kind(const world_build_options *o, world_table *t, in
   to->n_slot = t->kind[k].n_slot;
   PetscCall(find_pairs(t, k, w, &pairs, &wrong));
   PetscCall(divide_pairs(&pairs, first, (int64_t)t->n * to->n_slot, to->site, found));
-  PetscCall(world_sites_clear(&pairs.sites));
-  PetscCall(PetscFree(pairs.home));
+  PetscCall(clear_kind(&pairs));
   snprintf(message, sizeof message,
            "%s: /venues/%s/area: venue %lld has no members, or is not in the lowest area of them",
            o->source, to->name, (long long)wrong);
@@ -356,7 +355,7 @@ static PetscErrorCode join_sites(world *w, kind_sites found[], bool rank_order_s
   for (int k = 0; k < w->n_kind; k++) {
     n[k] = found[k].sites.n;
     w->n_site += n[k];
-    venue[k] = found[k].sites.venue, area[k] = found[k].sites.area, size[k] = found[k].sites.size;
+    venue[k] = found[k].sites.venue, area[k] = found[k].sites.area, size[k] = found[k].venue_size;
     home[k] = found[k].home;
     found[k] = (kind_sites){.home = NULL};
   }
@@ -389,10 +388,7 @@ static PetscErrorCode make_sites(const world_build_options *o, world_table *t, w
     PetscCall(PetscFree(t->area));
     code = join_sites(w, found, o->rank_order_sums);
   }
-  for (int k = 0; k < t->n_kind; k++) {
-    PetscCall(world_sites_clear(&found[k].sites));
-    PetscCall(PetscFree(found[k].home));
-  }
+  for (int k = 0; k < t->n_kind; k++) PetscCall(clear_kind(&found[k]));
   PetscCall(code);
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -12,64 +12,6 @@ enum {
   LARGEST_WEIGHT = 1 << 30
 };
 
-/* ---- sites ---- */
-
-static PetscErrorCode collect_keys(PetscInt n, int n_slot, int64_t n_area, const int32_t area[],
-                                   const int64_t venue[], PetscInt *n_key, uint64_t **key)
-{
-  PetscInt n_member = 0;
-  uint64_t *k;
-
-  PetscFunctionBegin;
-  for (int64_t m = 0; m < (int64_t)n * n_slot; m++) n_member += venue[m] >= 0;
-  PetscCall(PetscMalloc1(n_member, &k));
-  n_member = 0;
-  for (PetscInt i = 0; i < n; i++)
-    for (int slot = 0; slot < n_slot; slot++) {
-      const int64_t v = venue[(int64_t)i * n_slot + slot];
-
-      if (v >= 0) k[n_member++] = (uint64_t)v * (uint64_t)n_area + (uint64_t)area[i];
-    }
-  *n_key = n_member;
-  *key = k;
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-PetscErrorCode world_sites_collect(PetscInt n, int n_slot, int64_t n_area, const int32_t area[],
-                                   const int64_t venue[], world_sites *sites)
-{
-  PetscInt n_key, n_site = 0, site = -1;
-  uint64_t *key = NULL;
-
-  PetscFunctionBegin;
-  PetscCall(collect_keys(n, n_slot, n_area, area, venue, &n_key, &key));
-  PetscCall(world_sort(n_key, key, NULL));
-  for (PetscInt m = 0; m < n_key; m++) n_site += !m || key[m] != key[m - 1];
-  sites->n = n_site;
-  PetscCall(PetscMalloc1(n_site, &sites->venue));
-  PetscCall(PetscMalloc1(n_site, &sites->area));
-  PetscCall(PetscCalloc1(n_site, &sites->size));
-  for (PetscInt m = 0; m < n_key; m++) {
-    if (!m || key[m] != key[m - 1]) {
-      site++;
-      sites->venue[site] = (int64_t)(key[m] / (uint64_t)n_area);
-      sites->area[site] = (int32_t)(key[m] % (uint64_t)n_area);
-    }
-    sites->size[site]++;
-  }
-  PetscCall(PetscFree(key));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-PetscErrorCode world_sites_clear(world_sites *sites)
-{
-  PetscFunctionBegin;
-  PetscCall(PetscFree(sites->venue));
-  PetscCall(PetscFree(sites->area));
-  PetscCall(PetscFree(sites->size));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
 /* ---- the directory of venues ---- */
 
 PetscErrorCode world_directory_create(MPI_Comm comm, int64_t n_venue, int64_t n_area,
@@ -83,7 +25,8 @@ PetscErrorCode world_directory_create(MPI_Comm comm, int64_t n_venue, int64_t n_
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   PetscCallMPI(MPI_Comm_size(comm, &size));
   d->first = world_table_block(n_venue, rank, size);
-  d->n_area = n_area;
+  d->area_bits = 0;
+  while (n_area >> d->area_bits) d->area_bits++;
   PetscCall(PetscMalloc1(sites->n, &to));
   for (PetscInt s = 0; s < sites->n; s++) to[s] = world_block_owner(n_venue, size, sites->venue[s]);
   PetscCall(world_ship_create(comm, sites->n, to, &d->ship));
@@ -95,7 +38,7 @@ PetscErrorCode world_directory_create(MPI_Comm comm, int64_t n_venue, int64_t n_
   PetscCall(world_ship_send(d->ship, sizeof(int32_t), sites->area, area));
   PetscCall(world_ship_send(d->ship, sizeof(int32_t), sites->size, d->size));
   for (PetscInt i = 0; i < d->n; i++) {
-    d->key[i] = (uint64_t)(venue[i] - d->first) * (uint64_t)n_area + (uint64_t)area[i];
+    d->key[i] = (uint64_t)(venue[i] - d->first) << d->area_bits | (uint64_t)area[i];
     d->place[i] = i;
   }
   PetscCall(PetscFree2(venue, area));
@@ -346,7 +289,7 @@ PetscErrorCode world_graph_of_table(const world_table *t, const int64_t weight[]
     world_sites sites;
 
     PetscCall(
-      world_sites_collect(t->n, t->kind[k].n_slot, t->n_area, t->area, t->kind[k].venue, &sites));
+      world_sites_collect(t->n, t->kind[k].n_slot, t->area, t->kind[k].venue, &sites, NULL));
     PetscCall(edges_add_kind(t->comm, t->kind[k].n_venue, t->n_area, &sites, &edges));
     PetscCall(world_sites_clear(&sites));
   }
@@ -376,7 +319,7 @@ PetscErrorCode world_pairs_of_kind(const world *w, int k, const int32_t area[], 
 
     venue[m] = site < 0 ? -1 : w->site_venue[site];
   }
-  PetscCall(world_sites_collect(w->n, w->kind[k].n_slot, w->n_area, area, venue, pairs));
+  PetscCall(world_sites_collect(w->n, w->kind[k].n_slot, area, venue, pairs, NULL));
   PetscCall(PetscFree(venue));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -50,7 +50,7 @@ PetscErrorCode world_ship_take(const world_ship *ship, size_t bytes, void **colu
  * the rows that were sent.  Collective. */
 PetscErrorCode world_ship_reply(const world_ship *ship, size_t bytes, const void *in, void *out);
 
-/* ---- sites.c: venues, through the areas of their members ---- */
+/* ---- pairs.c, sites.c: venues, through the areas of their members ---- */
 
 /* Pairs (venue, area) of one kind with members here, ascending; or sites made of them. */
 typedef struct world_sites {
@@ -62,11 +62,12 @@ typedef struct world_sites {
 
 /* world_sites_collect - the distinct pairs of venue and area of n agents
  *
- * In      area   [n]
+ * In      area   [n]; no sort is needed if it ascends
  *         venue  [n][n_slot], -1 for none
+ * Out     pair   [n][n_slot] index into sites of each membership, -1 for none; may be NULL
  * Not collective. */
-PetscErrorCode world_sites_collect(PetscInt n, int n_slot, int64_t n_area, const int32_t area[],
-                                   const int64_t venue[], world_sites *sites);
+PetscErrorCode world_sites_collect(PetscInt n, int n_slot, const int32_t area[],
+                                   const int64_t venue[], world_sites *sites, int32_t pair[]);
 PetscErrorCode world_sites_clear(world_sites *sites);
 
 /* world_agent_areas - area of each agent; the caller frees it.  Not collective. */
@@ -79,9 +80,10 @@ PetscErrorCode world_pairs_of_kind(const world *w, int k, const int32_t area[], 
 /* All pairs of this rank's block of venues, by (venue, area). */
 typedef struct world_directory {
   world_ship *ship;
-  int64_t first, n_area;
+  int64_t first;
+  int area_bits;
   PetscInt n;
-  uint64_t *key;   /* [n] (venue - first) * n_area + area, ascending */
+  uint64_t *key;   /* [n] (venue - first) << area_bits | area, ascending */
   PetscInt *place; /* [n] where the pair stands among those received */
   int32_t *size;   /* [n] members, by place */
 } world_directory;
@@ -93,12 +95,12 @@ PetscErrorCode world_directory_destroy(world_directory *d);
 
 static inline int64_t world_directory_venue(const world_directory *d, PetscInt i)
 {
-  return (int64_t)(d->key[i] / (uint64_t)d->n_area);
+  return (int64_t)(d->key[i] >> d->area_bits);
 }
 
 static inline int32_t world_directory_area(const world_directory *d, PetscInt i)
 {
-  return (int32_t)(d->key[i] % (uint64_t)d->n_area);
+  return (int32_t)(d->key[i] & (((uint64_t)1 << d->area_bits) - 1));
 }
 
 /* world_directory_end - one past the last pair of the venue that pair i belongs to */
@@ -107,7 +109,7 @@ PetscInt world_directory_end(const world_directory *d, PetscInt i);
 /* world_sites_survey - what the venues of this rank's sites are like over all ranks
  *
  * In      venue_area  [block of venues] what the source says is a venue's area; NULL if nothing
- * Out     size        [sites->n] members of the venue; may be sites->size
+ * Out     size        [sites->n] members of the venue
  *         home        [sites->n] its lowest area; -1 - area if all its sites are on this rank
  *         wrong       the first venue of this rank's block without members or whose venue_area is
  *                     not the lowest of theirs; -1 if there is none or venue_area is NULL

@@ -1,5 +1,6 @@
 #!/bin/sh
-# large_england.sh - all of England and of Massachusetts: build, write, read, 60 days   `make england`
+# large_england.sh - all of England and of Massachusetts: build, write, read, 60 days, and
+# their Jacobian by 8 parameters   `make england`
 #
 # Needs ../shared/data, 24 GB and some minutes; RANKS (2), SCALE (1) and COUNTRIES may be given.
 # Prints a table of times, peak memory of all ranks together and sizes of files, after the reports
@@ -21,6 +22,10 @@ for data in $COUNTRIES; do
   run "$country" world -census "../shared/data/$data" -census_mapping "inputs/$country/census.yaml" \
     -scale "$SCALE" -report "$OUT/$country.csv"
   run "$country-60" simulate -world "$OUT/$country.h5" -days 60 -initial_cases 1000 -by region
+  # the whole Jacobian, by 8 parameters: 296 bytes an agent
+  run "$country-60-jacobian" sensitivity -world "$OUT/$country.h5" -days 60 -initial_cases 1000 -by region \
+    -estimator pathwise -replicates 1 -free \
+    beta_household,beta_school,beta_company,beta_university,latent_period,profile_mean,delay_mean,delay_sd
 done
 if [ -d ../shared/data/england_2011 ]; then # a million agents: the same file on any number of ranks
   for n in 1 2 3 4 8; do

@@ -30,6 +30,7 @@ PetscErrorCode perturb_create(world *w, const perturb_ops *ops, const void *cont
     }
   PetscCall(PetscMalloc2(w->n_local_area, &p->reached, w->n_local_area, &p->importance));
   PetscCall(PetscMalloc3(n_step + 1, &p->counted, w->n_site, &p->missing, n_step, &p->due));
+  PetscCall(PetscArrayzero(p->due, n_step));
   PetscCall(PetscMalloc1(w->n, &p->of_agent));
   PetscCall(PetscCalloc1(w->n, &p->fresh_at));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -44,6 +45,7 @@ PetscErrorCode perturb_destroy(perturb **out)
   PetscCall(world_venues_destroy(&p->venue));
   PetscCall(PetscFree2(p->column, p->stride));
   PetscCall(PetscFree2(p->reached, p->importance));
+  PetscCall(perturb_clear_due(p));
   PetscCall(PetscFree3(p->counted, p->missing, p->due));
   PetscCall(PetscFree(p->of_agent));
   PetscCall(PetscFree(p->fresh_at));
@@ -55,9 +57,8 @@ PetscErrorCode perturb_destroy(perturb **out)
   PetscCall(PetscFree(p->touches));
   PetscCall(PetscFree(p->difference));
   PetscCall(PetscFree(p->entry));
-  PetscCall(PetscFree(p->missing_next));
+  PetscCall(PetscFree(p->lack));
   PetscCall(PetscFree(p->healed));
-  PetscCall(PetscFree(p->called));
   PetscCall(PetscFree(p->candidate));
   PetscCall(PetscFree(p->out));
   PetscCall(PetscFree(p->out_to));
@@ -79,7 +80,7 @@ PetscErrorCode perturb_begin(perturb *p, model_sparse *how, rng_key key, const p
   p->n_opened = 0;
   for (PetscInt s = 0; s < p->w->n_site; s++) p->missing[s] = -1;
   for (PetscInt i = 0; i < p->w->n; i++) p->of_agent[i] = -1;
-  for (PetscInt n = 0; n < p->n_step; n++) p->due[n] = -1;
+  PetscCall(perturb_clear_due(p));
   for (PetscInt a = 0; a < p->w->n_local_area; a++) {
     p->reached[a] = rng_uniform(key, RNG_SPA_START, p->w->local_area[a], 0, 0);
     p->importance[a] = 0;

@@ -112,8 +112,8 @@ PetscErrorCode perturb_finish(perturb *p);
 
 /* ---- inside ---- */
 
-/* An agent whose life in a world differs.  It is on the list of its agent; on that of the step in which
- * its next attempt is due; and, once the base run has infected it, on those of its venues. */
+/* An agent whose life in a world differs.  It is on the list of its agent; among those of the step in
+ * which its next attempt is due; and, once the base run has infected it, on the lists of its venues. */
 typedef struct perturb_entry {
   int32_t world, agent;
   perturb_life life;
@@ -123,10 +123,21 @@ typedef struct perturb_entry {
     double reach; /* of an infected agent: attempts that a unit of force makes at most [1/day] */
     double left;  /* of another: hazard that it will bear until it is infected */
   };
-  int32_t next_of_agent, next_due;
+  int32_t next_of_agent;
   uint32_t n_draw;
   bool is_base_infected;
 } perturb_entry;
+
+/* An entry on the list of one of its venues. */
+typedef struct perturb_lack {
+  int32_t next, entry, world;
+} perturb_lack;
+
+/* Entries due in a step. */
+typedef struct perturb_due {
+  int32_t n, max;
+  int32_t *at; /* owned */
+} perturb_due;
 
 /* A world just opened on this rank. */
 typedef struct perturb_opened {
@@ -192,14 +203,12 @@ struct perturb {
   /* differing agents here, in the order in which they came to differ */
   int32_t n_entry, max_entry, n_swept; /* n_swept: when they were last swept */
   perturb_entry *entry;
-  int32_t *missing_next; /* [max_entry][n_column] next of those of a venue that the base infected */
-  int32_t *missing;      /* [n_site] first of them, at a venue's first site; -1: none */
-  int32_t *of_agent;     /* [n] first entry of an agent */
-  int32_t *due;          /* [n_step] first entry due in a step */
+  perturb_lack *lack; /* [max_entry][n_column] those of a venue that the base infected */
+  int32_t *missing;   /* [n_site] first of them, at a venue's first site; -1: none */
+  int32_t *of_agent;  /* [n] first entry of an agent */
+  perturb_due *due;   /* [n_step] */
   int32_t n_healed, max_healed;
   int32_t *healed; /* entries that are not infected, ascending */
-  PetscInt n_called, max_called;
-  int32_t *called; /* entries whose attempts are due */
   /* of a step */
   PetscInt n_candidate, max_candidate, n_reply, max_reply, n_out, max_out, n_in, max_in;
   perturb_candidate *candidate, *reply; /* reply: to other ranks */
@@ -229,10 +238,13 @@ PetscErrorCode perturb_join(perturb *p);
 PetscErrorCode perturb_add(perturb *p, int32_t number, PetscInt i, perturb_life life, double from);
 
 /* perturb_start - entry `at` is infected: its first attempt after `from` is due */
-void perturb_start(perturb *p, int32_t at, double from);
+PetscErrorCode perturb_start(perturb *p, int32_t at, double from);
 
 /* perturb_schedule - the next one after `from` */
-void perturb_schedule(perturb *p, int32_t at, double from);
+PetscErrorCode perturb_schedule(perturb *p, int32_t at, double from);
+
+/* perturb_clear_due - nothing is due in any step; memory is freed */
+PetscErrorCode perturb_clear_due(perturb *p);
 
 /* perturb_heal - entry `at` is not infected, and bears the base run's force from the next step on */
 PetscErrorCode perturb_heal(perturb *p, int32_t at);
@@ -244,7 +256,7 @@ void perturb_miss(perturb *p, int32_t at);
 int32_t perturb_find(const perturb *p, int32_t number, PetscInt i);
 
 /* perturb_sweep - drop entries whose lives are over, now and then */
-void perturb_sweep(perturb *p, double time);
+PetscErrorCode perturb_sweep(perturb *p, double time);
 
 /* perturb_decide - all candidates of a step, in their order */
 PetscErrorCode perturb_decide(perturb *p, const perturb_step *s);

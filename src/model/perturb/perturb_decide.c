@@ -45,19 +45,21 @@ static double keep(const perturb *p, const perturb_step *s, const reach *r, doub
 }
 
 /* Entry `at` is not infected in its world, but in the base run. */
-static void decide_healed(perturb *p, const perturb_step *s, const reach *r, int32_t at)
+static PetscErrorCode decide_healed(perturb *p, const perturb_step *s, const reach *r, int32_t at)
 {
   perturb_entry *e = &p->entry[at];
   const double when = PetscMin(r->earliest, keep(p, s, r, r->caught, r->hazard));
 
+  PetscFunctionBegin;
   if (when < INFINITY) {
     e->life = (perturb_life){s->time + when, INFINITY};
     perturb_record(p, r->world, r->i, (perturb_life){e->life.from, NAN}, 1);
-    perturb_start(p, at, (double)(s->step + 1) * s->dt);
+    PetscCall(perturb_start(p, at, (double)(s->step + 1) * s->dt));
   } else if (r->caught < INFINITY) {
     e->left = rng_exponential(perturb_draws(p, r->world), RNG_SPA_HEALED, p->w->gid[r->i],
                               (uint32_t)s->step, 0);
   }
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 static PetscErrorCode decide(perturb *p, const perturb_step *s, const reach *r)
@@ -68,7 +70,7 @@ static PetscErrorCode decide(perturb *p, const perturb_step *s, const reach *r)
 
   PetscFunctionBegin;
   if (at >= 0) {
-    if (p->entry[at].life.from == INFINITY) decide_healed(p, s, r, at);
+    if (p->entry[at].life.from == INFINITY) PetscCall(decide_healed(p, s, r, at));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   if (base.from < INFINITY && !fresh) PetscFunctionReturn(PETSC_SUCCESS);
@@ -92,6 +94,12 @@ PetscErrorCode perturb_decide(perturb *p, const perturb_step *s)
     const perturb_candidate *first = &p->candidate[a];
     reach r = {.world = first->world, .i = first->agent, .earliest = INFINITY, .caught = INFINITY};
 
+    if (a + 8 < p->n_candidate) {
+      __builtin_prefetch(&p->of_agent[first[8].agent]);
+      __builtin_prefetch(&p->fresh_at[first[8].agent]);
+    }
+    if (a + 4 < p->n_candidate && p->of_agent[first[4].agent] >= 0)
+      __builtin_prefetch(&p->entry[p->of_agent[first[4].agent]]);
     for (; b < p->n_candidate && p->candidate[b].world == r.world && p->candidate[b].agent == r.i;
          b++) {
       const perturb_candidate *c = &p->candidate[b];

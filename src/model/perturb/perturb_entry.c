@@ -19,7 +19,6 @@ int32_t perturb_find(const perturb *p, int32_t number, PetscInt i)
 void perturb_miss(perturb *p, int32_t at)
 {
   perturb_entry *e = &p->entry[at];
-  int32_t *next = p->missing_next + (size_t)at * (size_t)p->n_column;
 
   e->is_base_infected = true;
   for (int c = 0; c < p->n_column; c++) {
@@ -28,9 +27,32 @@ void perturb_miss(perturb *p, int32_t at)
 
     if (site < 0) continue;
     first = &p->missing[p->venue->first[site]];
-    next[c] = *first;
+    p->lack[at * p->n_column + c] = (perturb_lack){*first, at, e->world};
     *first = at * p->n_column + c;
   }
+}
+
+static PetscErrorCode put_due(perturb *p, PetscInt step, int32_t at)
+{
+  perturb_due *d = &p->due[step];
+
+  PetscFunctionBegin;
+  if (d->n == d->max) {
+    d->max = 2 * d->max + 64;
+    PetscCall(PetscRealloc((size_t)d->max * sizeof *d->at, &d->at));
+  }
+  d->at[d->n++] = at;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode perturb_clear_due(perturb *p)
+{
+  PetscFunctionBegin;
+  for (PetscInt n = 0; n < p->n_step; n++) {
+    PetscCall(PetscFree(p->due[n].at));
+    p->due[n] = (perturb_due){0};
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 PetscErrorCode perturb_heal(perturb *p, int32_t at)
@@ -56,35 +78,34 @@ PetscErrorCode perturb_add(perturb *p, int32_t number, PetscInt i, perturb_life 
                PETSC_ERR_ARG_OUTOFRANGE,
                "too many agents differ in perturbed worlds: lower spa_worlds");
     PetscCall(PetscRealloc((size_t)p->max_entry * sizeof *p->entry, &p->entry));
-    PetscCall(
-      PetscRealloc((size_t)p->max_entry * (size_t)p->n_column * sizeof(int32_t), &p->missing_next));
+    PetscCall(PetscRealloc((size_t)p->max_entry * (size_t)p->n_column * sizeof *p->lack, &p->lack));
   }
   p->n_entry++;
   p->entry[at] = (perturb_entry){.world = number,
                                  .agent = (int32_t)i,
                                  .life = life,
                                  .next_of_agent = p->of_agent[i],
-                                 .next_due = -1,
                                  .due = INFINITY};
   p->of_agent[i] = at;
   if (p->ops->base(p->context, i).from < INFINITY) perturb_miss(p, at);
   if (life.from < INFINITY)
-    perturb_start(p, at, from);
+    PetscCall(perturb_start(p, at, from));
   else
     PetscCall(perturb_heal(p, at));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* Entries whose two lives are over go; the rest keep their order. */
-void perturb_sweep(perturb *p, double time)
+PetscErrorCode perturb_sweep(perturb *p, double time)
 {
   int32_t kept = 0;
 
-  if (p->n_entry < 2 * p->n_swept + 1024) return;
+  PetscFunctionBegin;
+  if (p->n_entry < 2 * p->n_swept + 1024) PetscFunctionReturn(PETSC_SUCCESS);
   p->n_healed = 0;
   for (PetscInt s = 0; s < p->w->n_site; s++) p->missing[s] = -1;
   for (int32_t a = 0; a < p->n_entry; a++) p->of_agent[p->entry[a].agent] = -1;
-  for (PetscInt n = 0; n < p->n_step; n++) p->due[n] = -1;
+  for (PetscInt n = 0; n < p->n_step; n++) p->due[n].n = 0;
   for (int32_t a = 0; a < p->n_entry; a++) {
     const perturb_entry e = p->entry[a];
 
@@ -94,17 +115,13 @@ void perturb_sweep(perturb *p, double time)
     p->entry[kept] = e;
     p->entry[kept].next_of_agent = p->of_agent[e.agent];
     p->of_agent[e.agent] = kept;
-    if (e.due < INFINITY) {
-      const PetscInt step = (PetscInt)(e.due / p->dt);
-
-      p->entry[kept].next_due = p->due[step];
-      p->due[step] = kept;
-    }
+    if (e.due < INFINITY) PetscCall(put_due(p, (PetscInt)(e.due / p->dt), kept));
     if (e.life.from == INFINITY) p->healed[p->n_healed++] = kept;
     if (e.is_base_infected) perturb_miss(p, kept);
     kept++;
   }
   p->n_entry = p->n_swept = kept;
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* ---- attempts ---- */
@@ -127,13 +144,14 @@ static double reach_of(const perturb *p, PetscInt i)
 
 /* A Poisson stream of the rate that bounds the agent's from above, over blocks that grow with its
  * age; each of its points is looked at when it is due. */
-void perturb_schedule(perturb *p, int32_t at, double from)
+PetscErrorCode perturb_schedule(perturb *p, int32_t at, double from)
 {
   perturb_entry *e = &p->entry[at];
   const double end = (double)p->n_step * p->dt;
   double left = rng_exponential(perturb_draws(p, e->world), RNG_SPA_ATTEMPT, p->w->gid[e->agent],
                                 e->n_draw, 1);
 
+  PetscFunctionBegin;
   e->due = INFINITY;
   while (from < end) {
     const double first = floor(from / p->dt); /* force is that at the left end of a step */
@@ -141,26 +159,28 @@ void perturb_schedule(perturb *p, int32_t at, double from)
     const double to = (first + floor(PetscMax(2, age / 2))) * p->dt;
     double rate;
 
-    if (p->ops->is_over(p->context, e->life, first * p->dt)) return;
+    if (p->ops->is_over(p->context, e->life, first * p->dt)) break;
     rate = e->reach * p->ops->bound(p->context, e->life, first * p->dt, to);
     if (left < rate * (to - from)) {
       const double due = from + left / rate;
       const PetscInt step = (PetscInt)(due / p->dt);
 
-      if (step >= p->n_step) return;
+      if (step >= p->n_step) break;
       e->due = due;
       e->bound = rate;
-      e->next_due = p->due[step];
-      p->due[step] = at;
-      return;
+      PetscCall(put_due(p, step, at));
+      break;
     }
     left -= rate * (to - from);
     from = to;
   }
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-void perturb_start(perturb *p, int32_t at, double from)
+PetscErrorCode perturb_start(perturb *p, int32_t at, double from)
 {
+  PetscFunctionBegin;
   p->entry[at].reach = reach_of(p, p->entry[at].agent);
-  perturb_schedule(p, at, from);
+  PetscCall(perturb_schedule(p, at, from));
+  PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -136,35 +136,37 @@ static PetscErrorCode attempt(perturb *p, const perturb_step *s, perturb_entry *
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static void fetch(const perturb *p, PetscInt i)
+/* Entries and their agents lie anywhere in memory: those called next are fetched ahead. */
+static void fetch(const perturb *p, const perturb_due *due, int32_t k)
 {
-  __builtin_prefetch(&p->w->gid[i]);
-  for (int c = 0; c < p->n_column; c++)
-    __builtin_prefetch(&p->column[c][(size_t)i * (size_t)p->stride[c]]);
+  if (k + 16 < due->n) __builtin_prefetch(&p->entry[due->at[k + 16]]);
+  if (k + 8 < due->n) {
+    const PetscInt i = p->entry[due->at[k + 8]].agent;
+
+    __builtin_prefetch(&p->w->gid[i]);
+    for (int c = 0; c < p->n_column; c++)
+      __builtin_prefetch(&p->column[c][(size_t)i * (size_t)p->stride[c]]);
+  }
 }
 
-/* Entries lie anywhere in memory: those called next are fetched ahead. */
+/* Those that are due a second time in the step come behind the others. */
 static PetscErrorCode attempt_all(perturb *p, const perturb_step *s)
 {
-  PetscFunctionBegin;
-  while (p->due[s->step] >= 0) { /* again: some are due twice in a step */
-    p->n_called = 0;
-    for (int32_t at = p->due[s->step]; at >= 0; at = p->entry[at].next_due) {
-      PERTURB_GROW(p, called, n_called, max_called);
-      p->called[p->n_called++] = at;
-    }
-    p->due[s->step] = -1;
-    for (PetscInt k = 0; k < p->n_called; k++) {
-      const int32_t at = p->called[k];
-      perturb_entry *e = &p->entry[at];
+  perturb_due *due = &p->due[s->step];
 
-      if (k + 8 < p->n_called) fetch(p, p->entry[p->called[k + 8]].agent);
-      PetscCall(attempt(p, s, e));
-      p->touches[e->world]++;
-      e->n_draw++;
-      perturb_schedule(p, at, e->due);
-    }
+  PetscFunctionBegin;
+  for (int32_t k = 0; k < due->n; k++) {
+    const int32_t at = due->at[k];
+    perturb_entry *e = &p->entry[at];
+
+    fetch(p, due, k);
+    PetscCall(attempt(p, s, e));
+    p->touches[e->world]++;
+    e->n_draw++;
+    PetscCall(perturb_schedule(p, at, e->due));
   }
+  PetscCall(PetscFree(due->at));
+  *due = (perturb_due){0};
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -241,25 +243,40 @@ static PetscErrorCode reach_member(perturb *p, const perturb_message *m)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Those at a venue whom a world lacks: their missing force, to who asked, who may be one of them. */
+/* Those at a venue whom a world lacks: their missing force, to who asked, who may be one of them.  Whose
+ * lives are both over leave the list. */
 static PetscErrorCode answer(perturb *p, const perturb_step *s, const perturb_message *m,
                              PetscMPIInt rank)
 {
   const int kind = p->w->site_kind[m->site], class = s->kind_class[kind];
   const double factor = s->kind_factor[kind] * p->rates.contact[m->site];
+  perturb_candidate c = {.agent = m->agent, .type = PERTURB_MISSING};
+  double ours[2], theirs[2];
 
   PetscFunctionBegin;
-  for (int32_t link = p->missing[m->site]; link >= 0; link = p->missing_next[link]) {
-    const perturb_entry *e = &p->entry[link / p->n_column];
-    double ours[2], theirs[2];
-    perturb_candidate c = {.world = e->world, .agent = m->agent, .type = PERTURB_MISSING};
+  for (int32_t *link = &p->missing[m->site]; *link >= 0;) {
+    perturb_lack *here = &p->lack[*link];
+    const perturb_entry *e = &p->entry[here->entry];
+    perturb_life base;
 
-    if (m->world >= 0 && e->world != m->world) continue;
-    p->ops->force(p->context, e->agent, p->ops->base(p->context, e->agent), s->time, theirs);
+    if (m->world >= 0 && here->world != m->world) {
+      link = &here->next;
+      continue;
+    }
+    base = p->ops->base(p->context, e->agent);
+    p->ops->force(p->context, e->agent, base, s->time, theirs);
     p->ops->force(p->context, e->agent, e->life, s->time, ours);
-    if (theirs[0] > 0 || ours[0] > 0)
-      p->touches[e->world]++; /* entries that are over may be gone */
+    if (theirs[0] > 0 || ours[0] > 0) {
+      p->touches[e->world]++;
+      link = &here->next;
+    } else if (p->ops->is_over(p->context, e->life, s->time) &&
+               p->ops->is_over(p->context, base, s->time)) {
+      *link = here->next;
+    } else {
+      link = &here->next;
+    }
     if (!(theirs[class] > ours[class])) continue;
+    c.world = e->world;
     c.venue = p->w->site_venue[m->site] * WORLD_MAX_KINDS + kind;
     c.gid = p->w->gid[e->agent];
     c.rate = factor * (theirs[class] - ours[class]);
@@ -276,6 +293,34 @@ static PetscErrorCode answer(perturb *p, const perturb_step *s, const perturb_me
     p->reply_to[p->n_reply++] = m->from;
   }
   PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Venues of the messages to come, fetched ahead. */
+static void fetch_venue(const perturb *p, PetscInt k)
+{
+  const world_venues *v = p->venue;
+
+  if (k + 16 < p->n_in) {
+    const perturb_message *m = &p->in[k + 16];
+
+    if (m->is_attempt) {
+      __builtin_prefetch(&v->first[m->site]);
+      __builtin_prefetch(&v->before[m->site]);
+      __builtin_prefetch(&v->member_ptr[m->site]);
+    } else {
+      __builtin_prefetch(&p->missing[m->site]);
+    }
+  }
+  if (k + 8 < p->n_in) {
+    const perturb_message *m = &p->in[k + 8];
+
+    if (m->is_attempt)
+      __builtin_prefetch(&v->member[v->member_ptr[m->site]]);
+    else if (p->missing[m->site] >= 0)
+      __builtin_prefetch(&p->lack[p->missing[m->site]]);
+  }
+  if (k + 4 < p->n_in && !p->in[k + 4].is_attempt && p->missing[p->in[k + 4].site] >= 0)
+    __builtin_prefetch(&p->entry[p->lack[p->missing[p->in[k + 4].site]].entry]);
 }
 
 /* Messages of other ranks join those for this one. */
@@ -323,6 +368,7 @@ static PetscErrorCode advance(perturb *p, const perturb_step *s)
   for (PetscInt f = 0; f < s->n_fresh; f++) PetscCall(ask(p, s, rank, -1, s->fresh[f]));
   if (size > 1) PetscCall(exchange(p));
   for (PetscInt k = 0; k < p->n_in; k++) {
+    fetch_venue(p, k);
     if (p->in[k].is_attempt)
       PetscCall(reach_member(p, &p->in[k]));
     else
@@ -331,7 +377,7 @@ static PetscErrorCode advance(perturb *p, const perturb_step *s)
   if (size > 1) PetscCall(exchange_replies(p));
   PetscCall(perturb_decide(p, s));
   for (PetscInt f = 0; f < s->n_fresh; f++) p->fresh_at[s->fresh[f]] = 0;
-  perturb_sweep(p, s->time + s->dt);
+  PetscCall(perturb_sweep(p, s->time + s->dt));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

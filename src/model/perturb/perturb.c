@@ -76,7 +76,7 @@ PetscErrorCode perturb_begin(perturb *p, model_sparse *how, rng_key key, const p
   p->key = key;
   p->rates = *rates;
   p->n_world = 0;
-  p->n_entry = p->n_swept = p->n_healed = 0;
+  p->n_entry = p->n_swept = p->n_healed = p->n_lack = 0;
   p->n_opened = 0;
   for (PetscInt s = 0; s < p->w->n_site; s++) p->missing[s] = -1;
   for (PetscInt i = 0; i < p->w->n; i++) p->of_agent[i] = -1;

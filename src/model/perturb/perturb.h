@@ -128,9 +128,14 @@ typedef struct perturb_entry {
   bool is_base_infected;
 } perturb_entry;
 
-/* An entry on the list of one of its venues. */
+/* Entries on the list of a venue, as many as a line of memory holds. */
+enum { PERTURB_LACK = 7 };
+
 typedef struct perturb_lack {
-  int32_t next, entry, world;
+  int32_t next, n;
+  struct {
+    int32_t entry, world;
+  } of[PERTURB_LACK];
 } perturb_lack;
 
 /* Entries due in a step. */
@@ -203,7 +208,8 @@ struct perturb {
   /* differing agents here, in the order in which they came to differ */
   int32_t n_entry, max_entry, n_swept; /* n_swept: when they were last swept */
   perturb_entry *entry;
-  perturb_lack *lack; /* [max_entry][n_column] those of a venue that the base infected */
+  int32_t n_lack, max_lack;
+  perturb_lack *lack; /* those of a venue that the base infected */
   int32_t *missing;   /* [n_site] first of them, at a venue's first site; -1: none */
   int32_t *of_agent;  /* [n] first entry of an agent */
   perturb_due *due;   /* [n_step] */
@@ -250,7 +256,7 @@ PetscErrorCode perturb_clear_due(perturb *p);
 PetscErrorCode perturb_heal(perturb *p, int32_t at);
 
 /* perturb_miss - the base run has infected entry `at`: its venues may lack force */
-void perturb_miss(perturb *p, int32_t at);
+PetscErrorCode perturb_miss(perturb *p, int32_t at);
 
 /* perturb_find - the entry of an agent in a world, or -1 */
 int32_t perturb_find(const perturb *p, int32_t number, PetscInt i);

@@ -16,20 +16,29 @@ int32_t perturb_find(const perturb *p, int32_t number, PetscInt i)
 
 /* ---- lists ---- */
 
-void perturb_miss(perturb *p, int32_t at)
+PetscErrorCode perturb_miss(perturb *p, int32_t at)
 {
   perturb_entry *e = &p->entry[at];
 
+  PetscFunctionBegin;
   e->is_base_infected = true;
   for (int c = 0; c < p->n_column; c++) {
     const int32_t site = p->column[c][(size_t)e->agent * (size_t)p->stride[c]];
+    perturb_lack *l;
     int32_t *first;
 
     if (site < 0) continue;
     first = &p->missing[p->venue->first[site]];
-    p->lack[at * p->n_column + c] = (perturb_lack){*first, at, e->world};
-    *first = at * p->n_column + c;
+    if (*first < 0 || p->lack[*first].n == PERTURB_LACK) {
+      PERTURB_GROW(p, lack, n_lack, max_lack);
+      p->lack[p->n_lack] = (perturb_lack){.next = *first};
+      *first = p->n_lack++;
+    }
+    l = &p->lack[*first];
+    l->of[l->n].entry = at;
+    l->of[l->n++].world = e->world;
   }
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 static PetscErrorCode put_due(perturb *p, PetscInt step, int32_t at)
@@ -78,7 +87,6 @@ PetscErrorCode perturb_add(perturb *p, int32_t number, PetscInt i, perturb_life 
                PETSC_ERR_ARG_OUTOFRANGE,
                "too many agents differ in perturbed worlds: lower spa_worlds");
     PetscCall(PetscRealloc((size_t)p->max_entry * sizeof *p->entry, &p->entry));
-    PetscCall(PetscRealloc((size_t)p->max_entry * (size_t)p->n_column * sizeof *p->lack, &p->lack));
   }
   p->n_entry++;
   p->entry[at] = (perturb_entry){.world = number,
@@ -87,7 +95,7 @@ PetscErrorCode perturb_add(perturb *p, int32_t number, PetscInt i, perturb_life 
                                  .next_of_agent = p->of_agent[i],
                                  .due = INFINITY};
   p->of_agent[i] = at;
-  if (p->ops->base(p->context, i).from < INFINITY) perturb_miss(p, at);
+  if (p->ops->base(p->context, i).from < INFINITY) PetscCall(perturb_miss(p, at));
   if (life.from < INFINITY)
     PetscCall(perturb_start(p, at, from));
   else
@@ -102,7 +110,7 @@ PetscErrorCode perturb_sweep(perturb *p, double time)
 
   PetscFunctionBegin;
   if (p->n_entry < 2 * p->n_swept + 1024) PetscFunctionReturn(PETSC_SUCCESS);
-  p->n_healed = 0;
+  p->n_healed = p->n_lack = 0;
   for (PetscInt s = 0; s < p->w->n_site; s++) p->missing[s] = -1;
   for (int32_t a = 0; a < p->n_entry; a++) p->of_agent[p->entry[a].agent] = -1;
   for (PetscInt n = 0; n < p->n_step; n++) p->due[n].n = 0;
@@ -117,7 +125,7 @@ PetscErrorCode perturb_sweep(perturb *p, double time)
     p->of_agent[e.agent] = kept;
     if (e.due < INFINITY) PetscCall(put_due(p, (PetscInt)(e.due / p->dt), kept));
     if (e.life.from == INFINITY) p->healed[p->n_healed++] = kept;
-    if (e.is_base_infected) perturb_miss(p, kept);
+    if (e.is_base_infected) PetscCall(perturb_miss(p, kept));
     kept++;
   }
   p->n_entry = p->n_swept = kept;

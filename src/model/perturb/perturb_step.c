@@ -23,13 +23,15 @@ void perturb_record(perturb *p, int32_t number, PetscInt i, perturb_life life, d
 
 /* ---- what the base run did ---- */
 
-static void settle_infection(perturb *p, int32_t at)
+static PetscErrorCode settle_infection(perturb *p, int32_t at)
 {
   const perturb_entry *e = &p->entry[at];
 
+  PetscFunctionBegin;
   perturb_record(p, e->world, e->agent,
                  (perturb_life){p->ops->base(p->context, e->agent).from, NAN}, -1);
-  perturb_miss(p, at);
+  PetscCall(perturb_miss(p, at));
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* Removals in this step, of the base run and of the entry. */
@@ -45,15 +47,17 @@ static void settle_removal(perturb *p, const perturb_step *s, perturb_entry *e)
     perturb_record(p, e->world, e->agent, (perturb_life){NAN, e->life.to}, 1);
 }
 
-static void settle(perturb *p, const perturb_step *s)
+static PetscErrorCode settle(perturb *p, const perturb_step *s)
 {
+  PetscFunctionBegin;
   for (PetscInt f = 0; f < s->n_fresh; f++) {
     p->fresh_at[s->fresh[f]] = (int32_t)f + 1;
     for (int32_t at = p->of_agent[s->fresh[f]]; at >= 0; at = p->entry[at].next_of_agent)
-      settle_infection(p, at);
+      PetscCall(settle_infection(p, at));
   }
   for (int32_t at = 0; p->ops->recover && at < p->n_entry; at++)
     settle_removal(p, s, &p->entry[at]);
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* ---- messages ---- */
@@ -243,54 +247,71 @@ static PetscErrorCode reach_member(perturb *p, const perturb_message *m)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* An entry's missing force, if it has any, at the venue: c is filled.  *is_over: both of its lives. */
+static bool lacks(perturb *p, const perturb_step *s, const perturb_message *m, int32_t at,
+                  perturb_candidate *c, bool *is_over)
+{
+  const int kind = p->w->site_kind[m->site], class = s->kind_class[kind];
+  const double factor = s->kind_factor[kind] * p->rates.contact[m->site];
+  const perturb_entry *e = &p->entry[at];
+  const perturb_life base = p->ops->base(p->context, e->agent);
+  double ours[2], theirs[2];
+
+  p->ops->force(p->context, e->agent, base, s->time, theirs);
+  p->ops->force(p->context, e->agent, e->life, s->time, ours);
+  *is_over = false;
+  if (theirs[0] > 0 || ours[0] > 0)
+    p->touches[e->world]++;
+  else
+    *is_over = p->ops->is_over(p->context, e->life, s->time) &&
+               p->ops->is_over(p->context, base, s->time);
+  if (!(theirs[class] > ours[class])) return false;
+  *c = (perturb_candidate){.world = e->world,
+                           .agent = m->agent,
+                           .type = PERTURB_MISSING,
+                           .venue = p->w->site_venue[m->site] * WORLD_MAX_KINDS + kind,
+                           .gid = p->w->gid[e->agent],
+                           .rate = factor * (theirs[class] - ours[class])};
+  return true;
+}
+
+static PetscErrorCode push_reply(perturb *p, perturb_candidate c, PetscMPIInt to)
+{
+  PetscFunctionBegin;
+  if (p->n_reply >= p->max_reply) {
+    p->max_reply = 2 * p->max_reply + 256;
+    PetscCall(PetscRealloc((size_t)p->max_reply * sizeof *p->reply, &p->reply));
+    PetscCall(PetscRealloc((size_t)p->max_reply * sizeof *p->reply_to, &p->reply_to));
+  }
+  p->reply[p->n_reply] = c;
+  p->reply_to[p->n_reply++] = to;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* Those at a venue whom a world lacks: their missing force, to who asked, who may be one of them.  Whose
  * lives are both over leave the list. */
 static PetscErrorCode answer(perturb *p, const perturb_step *s, const perturb_message *m,
                              PetscMPIInt rank)
 {
-  const int kind = p->w->site_kind[m->site], class = s->kind_class[kind];
-  const double factor = s->kind_factor[kind] * p->rates.contact[m->site];
-  perturb_candidate c = {.agent = m->agent, .type = PERTURB_MISSING};
-  double ours[2], theirs[2];
-
   PetscFunctionBegin;
-  for (int32_t *link = &p->missing[m->site]; *link >= 0;) {
-    perturb_lack *here = &p->lack[*link];
-    const perturb_entry *e = &p->entry[here->entry];
-    perturb_life base;
+  for (int32_t at = p->missing[m->site]; at >= 0; at = p->lack[at].next) {
+    perturb_lack *l = &p->lack[at];
 
-    if (m->world >= 0 && here->world != m->world) {
-      link = &here->next;
-      continue;
+    if (l->next >= 0) __builtin_prefetch(&p->lack[l->next]);
+    for (int32_t k = 0; k < l->n; k++) {
+      perturb_candidate c;
+      bool is_over;
+
+      if (m->world >= 0 && l->of[k].world != m->world) continue;
+      if (k + 1 < l->n) __builtin_prefetch(&p->entry[l->of[k + 1].entry]);
+      if (!lacks(p, s, m, l->of[k].entry, &c, &is_over)) {
+        if (is_over) l->of[k--] = l->of[--l->n];
+      } else if (m->from == rank) {
+        PetscCall(push_candidate(p, c));
+      } else {
+        PetscCall(push_reply(p, c, m->from));
+      }
     }
-    base = p->ops->base(p->context, e->agent);
-    p->ops->force(p->context, e->agent, base, s->time, theirs);
-    p->ops->force(p->context, e->agent, e->life, s->time, ours);
-    if (theirs[0] > 0 || ours[0] > 0) {
-      p->touches[e->world]++;
-      link = &here->next;
-    } else if (p->ops->is_over(p->context, e->life, s->time) &&
-               p->ops->is_over(p->context, base, s->time)) {
-      *link = here->next;
-    } else {
-      link = &here->next;
-    }
-    if (!(theirs[class] > ours[class])) continue;
-    c.world = e->world;
-    c.venue = p->w->site_venue[m->site] * WORLD_MAX_KINDS + kind;
-    c.gid = p->w->gid[e->agent];
-    c.rate = factor * (theirs[class] - ours[class]);
-    if (m->from == rank) {
-      PetscCall(push_candidate(p, c));
-      continue;
-    }
-    if (p->n_reply >= p->max_reply) {
-      p->max_reply = 2 * p->max_reply + 256;
-      PetscCall(PetscRealloc((size_t)p->max_reply * sizeof *p->reply, &p->reply));
-      PetscCall(PetscRealloc((size_t)p->max_reply * sizeof *p->reply_to, &p->reply_to));
-    }
-    p->reply[p->n_reply] = c;
-    p->reply_to[p->n_reply++] = m->from;
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -320,7 +341,7 @@ static void fetch_venue(const perturb *p, PetscInt k)
       __builtin_prefetch(&p->lack[p->missing[m->site]]);
   }
   if (k + 4 < p->n_in && !p->in[k + 4].is_attempt && p->missing[p->in[k + 4].site] >= 0)
-    __builtin_prefetch(&p->entry[p->lack[p->missing[p->in[k + 4].site]].entry]);
+    __builtin_prefetch(&p->entry[p->lack[p->missing[p->in[k + 4].site]].of[0].entry]);
 }
 
 /* Messages of other ranks join those for this one. */
@@ -362,7 +383,7 @@ static PetscErrorCode advance(perturb *p, const perturb_step *s)
   PetscCallMPI(MPI_Comm_size(p->w->comm, &size));
   PetscCallMPI(MPI_Comm_rank(p->w->comm, &rank));
   p->n_candidate = p->n_in = p->n_out = p->n_reply = 0;
-  settle(p, s);
+  PetscCall(settle(p, s));
   PetscCall(attempt_all(p, s));
   PetscCall(bear(p, s, rank));
   for (PetscInt f = 0; f < s->n_fresh; f++) PetscCall(ask(p, s, rank, -1, s->fresh[f]));

@@ -60,6 +60,7 @@ PetscErrorCode perturb_destroy(perturb **out)
   PetscCall(PetscFree(p->lack));
   PetscCall(PetscFree(p->healed));
   PetscCall(PetscFree(p->candidate));
+  PetscCall(PetscFree(p->sorted));
   PetscCall(PetscFree(p->out));
   PetscCall(PetscFree(p->out_to));
   PetscCall(PetscFree(p->in));

@@ -125,7 +125,7 @@ typedef struct perturb_entry {
   };
   int32_t next_of_agent;
   uint32_t n_draw;
-  bool is_base_infected;
+  double base_from; /* infection by the base run; INFINITY: none so far */
 } perturb_entry;
 
 /* Entries on the list of a venue, as many as a line of memory holds. */
@@ -217,8 +217,9 @@ struct perturb {
   int32_t *healed; /* entries that are not infected, ascending */
   /* of a step */
   PetscInt n_candidate, max_candidate, n_reply, max_reply, n_out, max_out, n_in, max_in;
-  perturb_candidate *candidate, *reply; /* reply: to other ranks */
-  perturb_message *out, *in;            /* to other ranks; what is for this rank */
+  PetscInt max_sorted;
+  perturb_candidate *candidate, *sorted, *reply; /* reply: to other ranks */
+  perturb_message *out, *in;                     /* to other ranks; what is for this rank */
   PetscMPIInt *out_to, *reply_to;
   int32_t *fresh_at; /* [n] index into fresh + 1 in this step, else 0 */
 };
@@ -266,6 +267,14 @@ PetscErrorCode perturb_sweep(perturb *p, double time);
 
 /* perturb_decide - all candidates of a step, in their order */
 PetscErrorCode perturb_decide(perturb *p, const perturb_step *s);
+
+/* perturb_base - the base run's life of an entry's agent; where infection settles a life, known without
+ * a look at the agent */
+static inline perturb_life perturb_base(const perturb *p, const perturb_entry *e)
+{
+  if (p->ops->recover) return p->ops->base(p->context, e->agent);
+  return (perturb_life){e->base_from, INFINITY};
+}
 
 /* perturb_draws - key of a world's draws */
 static inline rng_key perturb_draws(const perturb *p, int32_t number)

@@ -7,15 +7,58 @@
 #include <math.h>
 #include <stdlib.h>
 
+/* Within a world. */
 static int by_place(const void *a, const void *b)
 {
   const perturb_candidate *x = a, *y = b;
 
-  if (x->world != y->world) return x->world < y->world ? -1 : 1;
   if (x->agent != y->agent) return x->agent < y->agent ? -1 : 1;
   if (x->type != y->type) return x->type < y->type ? -1 : 1;
   if (x->venue != y->venue) return x->venue < y->venue ? -1 : 1;
   return (x->gid > y->gid) - (x->gid < y->gid);
+}
+
+/* A world has few candidates, or many: by hand, or by the library. */
+static void sort_world(perturb_candidate c[], PetscInt n)
+{
+  if (n > 16) {
+    qsort(c, (size_t)n, sizeof *c, by_place);
+    return;
+  }
+  for (PetscInt k = 1; k < n; k++) {
+    const perturb_candidate x = c[k];
+    PetscInt to = k;
+
+    for (; to > 0 && by_place(&x, &c[to - 1]) < 0; to--) c[to] = c[to - 1];
+    c[to] = x;
+  }
+}
+
+/* By (world, agent, type, venue, gid): counted by world, then world by world. */
+static PetscErrorCode sort_candidates(perturb *p)
+{
+  perturb_candidate *before = p->candidate;
+  const PetscInt max_before = p->max_candidate;
+  PetscInt *first;
+
+  PetscFunctionBegin;
+  if (p->n_candidate < 2) PetscFunctionReturn(PETSC_SUCCESS);
+  if (p->max_sorted < p->max_candidate) {
+    p->max_sorted = p->max_candidate;
+    PetscCall(PetscRealloc((size_t)p->max_sorted * sizeof *p->sorted, &p->sorted));
+  }
+  PetscCall(PetscCalloc1(p->n_world + 2, &first));
+  for (PetscInt k = 0; k < p->n_candidate; k++) first[before[k].world + 2]++;
+  for (PetscInt k = 0; k < p->n_world; k++) first[k + 2] += first[k + 1];
+  for (PetscInt k = 0; k < p->n_candidate; k++) p->sorted[first[before[k].world + 1]++] = before[k];
+  for (PetscInt k = 0; k < p->n_world; k++)
+    sort_world(p->sorted + first[k], first[k + 1] - first[k]);
+  PetscCall(PetscFree(first));
+  p->candidate = p->sorted;
+  p->max_candidate = p->max_sorted;
+  p->sorted = before;
+  p->max_sorted = max_before;
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* All that reaches one agent in one world. */
@@ -89,7 +132,7 @@ static PetscErrorCode decide(perturb *p, const perturb_step *s, const reach *r)
 PetscErrorCode perturb_decide(perturb *p, const perturb_step *s)
 {
   PetscFunctionBegin;
-  if (p->n_candidate) qsort(p->candidate, (size_t)p->n_candidate, sizeof *p->candidate, by_place);
+  PetscCall(sort_candidates(p));
   for (PetscInt a = 0, b = 0; a < p->n_candidate; a = b) {
     const perturb_candidate *first = &p->candidate[a];
     reach r = {.world = first->world, .i = first->agent, .earliest = INFINITY, .caught = INFINITY};

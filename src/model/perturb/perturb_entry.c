@@ -21,7 +21,7 @@ PetscErrorCode perturb_miss(perturb *p, int32_t at)
   perturb_entry *e = &p->entry[at];
 
   PetscFunctionBegin;
-  e->is_base_infected = true;
+  e->base_from = p->ops->base(p->context, e->agent).from;
   for (int c = 0; c < p->n_column; c++) {
     const int32_t site = p->column[c][(size_t)e->agent * (size_t)p->stride[c]];
     perturb_lack *l;
@@ -93,7 +93,8 @@ PetscErrorCode perturb_add(perturb *p, int32_t number, PetscInt i, perturb_life 
                                  .agent = (int32_t)i,
                                  .life = life,
                                  .next_of_agent = p->of_agent[i],
-                                 .due = INFINITY};
+                                 .due = INFINITY,
+                                 .base_from = INFINITY};
   p->of_agent[i] = at;
   if (p->ops->base(p->context, i).from < INFINITY) PetscCall(perturb_miss(p, at));
   if (life.from < INFINITY)
@@ -118,14 +119,14 @@ PetscErrorCode perturb_sweep(perturb *p, double time)
     const perturb_entry e = p->entry[a];
 
     if (p->ops->is_over(p->context, e.life, time) &&
-        p->ops->is_over(p->context, p->ops->base(p->context, e.agent), time))
+        p->ops->is_over(p->context, perturb_base(p, &e), time))
       continue;
     p->entry[kept] = e;
     p->entry[kept].next_of_agent = p->of_agent[e.agent];
     p->of_agent[e.agent] = kept;
     if (e.due < INFINITY) PetscCall(put_due(p, (PetscInt)(e.due / p->dt), kept));
     if (e.life.from == INFINITY) p->healed[p->n_healed++] = kept;
-    if (e.is_base_infected) PetscCall(perturb_miss(p, kept));
+    if (e.base_from < INFINITY) PetscCall(perturb_miss(p, kept));
     kept++;
   }
   p->n_entry = p->n_swept = kept;

@@ -116,8 +116,8 @@ static PetscErrorCode attempt(perturb *p, const perturb_step *s, perturb_entry *
   PetscFunctionBegin;
   rng_uniform_pair(key, RNG_SPA_ATTEMPT, gid, e->n_draw, 0, u);
   p->ops->force(p->context, e->agent, e->life, s->time, ours);
-  if (e->is_base_infected)
-    p->ops->force(p->context, e->agent, p->ops->base(p->context, e->agent), s->time, theirs);
+  if (e->base_from < INFINITY)
+    p->ops->force(p->context, e->agent, perturb_base(p, e), s->time, theirs);
   rest = u[0] * e->bound;
   if (rest >= e->reach * PetscMax(ours[0] - theirs[0], ours[1] - theirs[1]))
     PetscFunctionReturn(PETSC_SUCCESS); /* none, wherever it were */
@@ -254,7 +254,7 @@ static bool lacks(perturb *p, const perturb_step *s, const perturb_message *m, i
   const int kind = p->w->site_kind[m->site], class = s->kind_class[kind];
   const double factor = s->kind_factor[kind] * p->rates.contact[m->site];
   const perturb_entry *e = &p->entry[at];
-  const perturb_life base = p->ops->base(p->context, e->agent);
+  const perturb_life base = perturb_base(p, e);
   double ours[2], theirs[2];
 
   p->ops->force(p->context, e->agent, base, s->time, theirs);
@@ -298,12 +298,13 @@ static PetscErrorCode answer(perturb *p, const perturb_step *s, const perturb_me
     perturb_lack *l = &p->lack[at];
 
     if (l->next >= 0) __builtin_prefetch(&p->lack[l->next]);
+    for (int32_t k = 0; m->world < 0 && k < l->n; k++)
+      __builtin_prefetch(&p->entry[l->of[k].entry]);
     for (int32_t k = 0; k < l->n; k++) {
       perturb_candidate c;
       bool is_over;
 
       if (m->world >= 0 && l->of[k].world != m->world) continue;
-      if (k + 1 < l->n) __builtin_prefetch(&p->entry[l->of[k + 1].entry]);
       if (!lacks(p, s, m, l->of[k].entry, &c, &is_over)) {
         if (is_over) l->of[k--] = l->of[--l->n];
       } else if (m->from == rank) {

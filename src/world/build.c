@@ -242,6 +242,7 @@ static PetscErrorCode divide_pairs(const kind_sites *pairs, PetscInt first, int6
 {
   const world_sites *from = &pairs->sites;
   world_sites *to = &out->sites;
+  bool is_divided = false; /* is there a pair with a site for each membership? */
   int32_t *next;
 
   PetscFunctionBegin;
@@ -255,6 +256,7 @@ static PetscErrorCode divide_pairs(const kind_sites *pairs, PetscInt first, int6
     const int32_t n_site = count_sites(pairs, p);
 
     next[p] = first + s - !n_site; /* none of its own: the venue's */
+    is_divided = is_divided || (pairs->home[p] >= 0 && from->size[p] > 1);
     for (int32_t i = 0; i < n_site; i++, s++) {
       to->venue[s] = from->venue[p];
       to->area[s] = from->area[p];
@@ -267,7 +269,7 @@ static PetscErrorCode divide_pairs(const kind_sites *pairs, PetscInt first, int6
 
     if (p < 0) continue;
     site[m] = next[p];
-    next[p] += pairs->venue_size[p] <= WORLD_SMALL_VENUE && pairs->home[p] >= 0;
+    if (is_divided) next[p] += pairs->venue_size[p] <= WORLD_SMALL_VENUE && pairs->home[p] >= 0;
   }
   PetscCall(PetscFree(next));
   PetscFunctionReturn(PETSC_SUCCESS);

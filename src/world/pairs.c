@@ -51,21 +51,23 @@ static PetscErrorCode list_venues(int64_t n, const int64_t venue[], PetscInt n_m
 static PetscErrorCode number_venues(int64_t n, const int64_t venue[], int32_t number[],
                                     venue_list *list)
 {
-  int64_t n_member = 0, highest = -1, lowest = INT64_MAX;
+  int64_t n_member = 0, highest = -1, lowest;
+  uint64_t least = UINT64_MAX; /* as which -1 counts */
 
   PetscFunctionBegin;
   for (int64_t m = 0; m < n; m++) {
     n_member += venue[m] >= 0;
     highest = PetscMax(highest, venue[m]);
-    lowest = venue[m] >= 0 ? PetscMin(lowest, venue[m]) : lowest;
+    least = PetscMin(least, (uint64_t)venue[m]);
   }
+  lowest = n_member ? (int64_t)least : 0;
   if (n_member && highest - lowest >= 2 * n_member) {
     PetscCall(list_venues(n, venue, (PetscInt)n_member, number, list));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   list->lowest = lowest;
   list->n = n_member ? (PetscInt)(highest - lowest + 1) : 0;
-  for (int64_t m = 0; m < n; m++) number[m] = venue[m] < 0 ? -1 : (int32_t)(venue[m] - lowest);
+  for (int64_t m = 0; m < n; m++) number[m] = (int32_t)PetscMax(venue[m] - lowest, -1);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

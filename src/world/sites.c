@@ -28,7 +28,10 @@ PetscErrorCode world_directory_create(MPI_Comm comm, int64_t n_venue, int64_t n_
   d->area_bits = 0;
   while (n_area >> d->area_bits) d->area_bits++;
   PetscCall(PetscMalloc1(sites->n, &to));
-  for (PetscInt s = 0; s < sites->n; s++) to[s] = world_block_owner(n_venue, size, sites->venue[s]);
+  for (PetscInt s = 0, owner = 0; s < sites->n; s++) {
+    while (sites->venue[s] >= world_table_block(n_venue, owner + 1, size)) owner++;
+    to[s] = owner;
+  }
   PetscCall(world_ship_create(comm, sites->n, to, &d->ship));
   PetscCall(PetscFree(to));
   d->n = d->ship->n_recv;

@@ -256,9 +256,11 @@ static PetscErrorCode check_range(reader *r, const char name[], int64_t n, const
 {
   char message[BASE_MESSAGE_SIZE] = "";
   int exit_code = 0;
+  bool is_right = true;
 
   PetscFunctionBegin;
-  for (int64_t m = 0; m < n && !exit_code; m++) {
+  for (int64_t m = 0; m < n; m++) is_right &= value[m] >= low && value[m] < high;
+  for (int64_t m = 0; m < n && !is_right && !exit_code; m++) {
     if (value[m] >= low && value[m] < high) continue;
     exit_code = BASE_EXIT_INPUT;
     snprintf(message, sizeof message, "%s: %s: index %lld is not in [%lld, %lld)", r->path, name,

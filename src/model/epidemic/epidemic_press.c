@@ -21,17 +21,22 @@ typedef struct infectious {
 static inline void collect(epidemic *e, double time, PetscInt *a, PetscInt *kept, infectious *b)
 {
   const double *restrict tau = e->x->val;
+  const double latent = e->profile.latent.v, end = e->profile.end;
+  PetscInt *active = e->active, from = *a, to = *kept, n = 0;
 
-  for (b->n = 0; *a < e->n_active && b->n < BLOCK; (*a)++) {
-    const PetscInt i = e->active[*a];
-    const double x = time - tau[i] - e->profile.latent.v;
+  for (; from < e->n_active && n < BLOCK; from++) {
+    const PetscInt i = active[from];
+    const double x = time - tau[i] - latent;
 
-    if (x > e->profile.end) continue;
-    e->active[(*kept)++] = i;
-    b->who[b->n] = i;
-    b->x[b->n] = x;
-    b->n += x > 0;
+    if (x > end) continue;
+    active[to++] = i;
+    b->who[n] = i;
+    b->x[n] = x;
+    n += x > 0;
   }
+  *a = from;
+  *kept = to;
+  b->n = n;
 }
 
 /* epidemic_profile_value() of a block. */

@@ -84,10 +84,11 @@ static inline void expose(int width, epidemic *e, PetscInt first, PetscInt last,
                           double dt, const dual *outside, PetscInt *kept)
 {
   double *restrict x = e->x->val, lambda[BLOCK];
+  PetscInt *list = e->susceptible, n_kept = *kept, n_fresh = e->n_fresh;
 
   for (; first < last; first += BLOCK) {
     const PetscInt n = PetscMin(BLOCK, last - first);
-    const PetscInt *who = e->susceptible + first;
+    const PetscInt *who = list + first;
 
     gather(e, n, who, outside->v, lambda);
     for (PetscInt b = 0; b < n; b++) {
@@ -96,16 +97,18 @@ static inline void expose(int width, epidemic *e, PetscInt first, PetscInt last,
 
       if (x[i] > used) {
         x[i] -= used;
-        e->susceptible[(*kept)++] = i;
+        list[n_kept++] = i;
       } else {
         const double left = x[i] / lambda[b];
 
         if (width) infect_row(width, e, i, lambda[b], dt - left, outside);
         x[i] = time + left;
-        e->fresh[e->n_fresh++] = i;
+        e->fresh[n_fresh++] = i;
       }
     }
   }
+  *kept = n_kept;
+  e->n_fresh = n_fresh;
 }
 
 DUAL_CLONES static void expose_chunk(epidemic *e, PetscInt first, PetscInt last, double time,
@@ -151,7 +154,14 @@ static void merge_fresh(epidemic *e)
 
   e->active = to;
   e->n_active += e->n_fresh;
-  while (fresh < fresh_end) *to++ = from < from_end && *from < *fresh ? *from++ : *fresh++;
+  while (fresh < fresh_end && from < from_end) {
+    const bool is_old = *from < *fresh; /* not to be guessed: no branch */
+
+    *to++ = is_old ? *from : *fresh;
+    from += is_old;
+    fresh += !is_old;
+  }
+  while (fresh < fresh_end) *to++ = *fresh++;
 }
 
 /* Rates of the kinds in the step that begins at `time`. */

@@ -242,6 +242,7 @@ def asked():
             state = f.read()
         say(code == 85 and err == f"gradus: stopped by {name}; run the same command again to go on ({os.path.join(TMP, out)}.checkpoint)"
             and '"state": "stopped"' in state and os.path.exists(os.path.join(TMP, out) + ".checkpoint"), f"{name} stops, exit 85", (code, err))
+    clear(out)  # far from its end, which the sessions above have come near
     job = start(LONG, out, 2)
     wait_for(job, out, "calibrate")
     with open(os.path.join(TMP, "stop"), "w"):

@@ -60,7 +60,7 @@ verdict() { # name fault
 
 sed -e "s|^world: persons.csv|world: $PWD/inputs/tiny/persons.csv|" \
   -e "s|^data: cases.csv|data: $PWD/inputs/tiny/cases.csv|" \
-  -e 's/^replicates: .*/replicates: 40/' -e 's/^free: .*/free: [beta_household, beta_school]/' \
+  -e 's/^replicates: .*/replicates: 64/' -e 's/^free: .*/free: [beta_household, beta_school]/' \
   -e 's/^loss: .*/loss: poisson/' -e 's/^family: .*/family: normal/' -e 's/^draws: .*/draws: 8/' \
   -e '/beta_company: "/d' -e '/beta_community: "/d' -e '/latent_period: "/d' -e '/profile_mean: "/d' \
   inputs/tiny/run.yaml >"$tmp/run.yaml"

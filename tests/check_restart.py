@@ -204,15 +204,13 @@ def killed():
             clear(out)
             code = None
             for _ in range(4 * n):
-                job = start(args, out, ranks, ["-checkpoint_every", every])
+                job = start(args, out, ranks, ["-checkpoint_every", every, "-checkpoint", "auto"])
                 if killed < n:
                     time.sleep(instants.uniform(0.3, 0.3 + took))
                 if killed < n and job.poll() is None:
                     send(job, signal.SIGKILL, ranks)
                     killed += 1
                 code, err = finish(job)
-                if code == 2 and "exists already" in err:  # killed between its result and its end
-                    code = 0
                 if code == 0:
                     break
                 time.sleep(0.3)
@@ -353,6 +351,22 @@ def damaged():
     say(has_kept and code == 0 and is_same(DUAL, out), "killed between result and removal: done, exit 0", (code, err))
     code, err = run(DUAL, out)
     say(code == 2 and "exists already" in err, "a result without a checkpoint is not replaced", (code, err))
+    resumable = ["-checkpoint", "auto"]
+    job = subprocess.run([GRADUS, *DUAL, "-output", os.path.join(TMP, out), *resumable], capture_output=True, text=True)
+    say(job.returncode == 0 and job.stderr == "" and job.stdout == os.path.join(TMP, out) + ": result stands; nothing to do\n",
+        "with -checkpoint a result that stands is told", job)
+    code, err = run(DUAL, out, 3, resumable)
+    say(code == 0 and err == "" and is_same(DUAL, out), "with -checkpoint a result that stands is done, exit 0", (code, err))
+    other = {"another seed": [*DUAL, "-seed", "2"], "an option more": [*DUAL, "-gradient_horizon", "5"],
+             "an option less": [a for a in DUAL if a not in ("-by", "group,area")], "another command": ["simulate", *DUAL[1:]],
+             "another world": [*DUAL, "-world", table]}
+    for name, args in other.items():
+        code, err = run(args, out, 1, resumable)
+        say(code == 2 and "exists already" in err and filecmp.cmp(newest[:-11], reference(DUAL), False),
+            f"not so with {name}: exit 2", (code, err))
+    flip(newest[:-11], 70001)
+    code, err = run(DUAL, out, 1, resumable)
+    say(code == 2 and "exists already" in err, "nor if it is damaged", (code, err))
     for bad in ("10", "0min", "-5s", "1.5steps", "10 parsecs", "nan"):
         code, err = run(DUAL, "bad.h5", 1, ["-checkpoint_every", bad])
         if code != 2 or "checkpoint_every" not in err:

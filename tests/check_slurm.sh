@@ -107,6 +107,15 @@ fi
 verdict "calibration: requeued $(restarts "$job") times, $sessions sessions before the last" "$fault"
 scancel "$job" 2>/dev/null
 
+# Put back after its result stands, as by a node that fails last of all.
+again=$(submit again -n 2 jobscripts/calibrate.sbatch "$tmp/run.yaml" -output "$tmp/posterior.h5" \
+  -checkpoint_every 0.5s -progress none)
+fault=$(wait_for 60 has_ended "$again")
+[ "$(state "$again")" = COMPLETED ] || fault="$fault $(state "$again"), exit $(field "$again" ExitCode)"
+grep -q 'result stands; nothing to do' "$log/again-$again.log" || fault="$fault its log does not say so"
+cmp "$tmp/whole.h5" "$tmp/posterior.h5" || fault="$fault other bytes"
+verdict "calibration: queued again after its result stands, ends as done" "$fault"
+
 # One that is far from its end when its time is: Slurm looks every 30 s, and signals up to a minute
 # early.  Meanwhile the tests go on.
 limited=$(submit limited -n 1 -t 1 --signal=B:USR1@30 jobscripts/calibrate.sbatch "$tmp/run.yaml" \

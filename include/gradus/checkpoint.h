@@ -44,7 +44,7 @@ PetscErrorCode checkpoint_check(options *o);
 /* checkpoint_create - find the checkpoint of this very run, if there is one
  *
  * In      output        result file; the checkpoint is <output>.checkpoint unless -checkpoint says
- *                       otherwise
+ *                       names another file
  *         input         [n_input] options that name input files
  * Out     c             NULL with -checkpoint none
  * Errors  BASE_EXIT_INPUT if there are checkpoints and none is good, or an input file has changed;

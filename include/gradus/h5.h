@@ -104,6 +104,9 @@ PetscErrorCode h5_attribute_get_real(h5_file *file, const char object[], const c
 PetscErrorCode h5_attribute_get_int(h5_file *file, const char object[], const char name[],
                                     int64_t *value);
 
+/* h5_attribute_count - how many an object has; 0 if there is no such object */
+PetscErrorCode h5_attribute_count(h5_file *file, const char object[], int64_t *n);
+
 /* h5_digest_path - SHA-256 of a whole input file (any kind), as 64 hex digits; ranks share it
  *
  * It is the SHA-256 over the SHA-256 of each block, from byte 0 on; in a shell,

@@ -178,6 +178,74 @@ PetscErrorCode command_write_provenance(h5_file *f, MPI_Comm comm, const options
   return command_each_provenance(comm, o, put_in_file, f);
 }
 
+typedef struct twin {
+  h5_file *f;
+  int64_t n[2]; /* attributes of /provenance, of its options */
+  bool is_same;
+} twin;
+
+static const char *const provenance[2] = {"/provenance", "/provenance/options"};
+
+/* An error of the file, which is then another's. */
+static bool is_fault(PetscErrorCode code)
+{
+  if (code != BASE_ERROR(BASE_EXIT_INPUT)) return false;
+  base_error_forget();
+  return true;
+}
+
+static PetscErrorCode compare_to_file(void *context, const char object[], const char name[],
+                                      const char value[])
+{
+  twin *t = context;
+  char text[BASE_MESSAGE_SIZE] = "";
+  PetscErrorCode code;
+
+  PetscFunctionBegin;
+  t->n[!strcmp(object, provenance[1])]++;
+  if (!t->is_same) PetscFunctionReturn(PETSC_SUCCESS);
+  code = h5_attribute_get_text(t->f, object, name, sizeof text, text);
+  t->is_same = !is_fault(code) && !strcmp(text, value);
+  PetscCall(t->is_same ? code : PETSC_SUCCESS);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode compare_provenance(MPI_Comm comm, const options *o, twin *t)
+{
+  int64_t n;
+
+  PetscFunctionBegin;
+  PetscCall(command_each_provenance(comm, o, compare_to_file, t));
+  for (int i = 0; i < 2; i++) {
+    PetscCall(h5_attribute_count(t->f, provenance[i], &n));
+    t->is_same = t->is_same && n == t->n[i];
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode command_has_made(MPI_Comm comm, const options *o, const char path[], bool *is_so)
+{
+  twin t = {.is_same = true};
+  char kind[64] = "";
+  PetscErrorCode code;
+  PetscMPIInt rank;
+
+  PetscFunctionBegin;
+  *is_so = false;
+  PetscCallMPI(MPI_Comm_rank(comm, &rank));
+  if (!rank) PetscCall(h5_identify(path, sizeof kind, kind));
+  PetscCallMPI(MPI_Bcast(kind, sizeof kind, MPI_CHAR, 0, comm));
+  if (!kind[0]) PetscFunctionReturn(PETSC_SUCCESS);
+  code = h5_open(comm, path, kind, &t.f);
+  if (is_fault(code)) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(code);
+  code = compare_provenance(comm, o, &t);
+  PetscCall(h5_close(&t.f));
+  PetscCall(code);
+  *is_so = t.is_same;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 enum { COPY_CELLS = 1 << 20 }; /* of one rank and piece */
 
 PetscErrorCode command_copy_rows(MPI_Comm comm, h5_file *from, const char name[], h5_file *to,

@@ -59,6 +59,12 @@ typedef PetscErrorCode (*results_put)(void *context, const char object[], const 
 PetscErrorCode command_each_provenance(MPI_Comm comm, const options *o, results_put put,
                                        void *context);
 
+/* command_has_made - is this file, whole, what this very command would write: the same program,
+ * command, options and inputs?  Not so for a file without provenance, as a part of a sweep.
+ *
+ * Errors  BASE_EXIT_INPUT if an input cannot be read */
+PetscErrorCode command_has_made(MPI_Comm comm, const options *o, const char path[], bool *is_so);
+
 /* command_write_real - a dataset of doubles that is the same on every rank; rank of `dims` up to 3 */
 PetscErrorCode command_write_real(h5_file *f, const h5_field *field, const double data[]);
 

@@ -161,21 +161,27 @@ PetscErrorCode session_check_loss(session *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Without -overwrite a run does not start where a result is: one beside a checkpoint is its own. */
+/* Without -overwrite a run does not start where a result is.  One beside a checkpoint is its own;
+ * and so may be one where -checkpoint asks for a run that goes on by itself. */
 static PetscErrorCode session_was_done(session *s)
 {
+  const bool is_asked = s->checkpoint && options_is_set(s->o, "checkpoint");
   PetscMPIInt rank;
-  int is_done;
+  int is_there;
+  bool is_done;
 
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(s->comm, &rank));
-  is_done = !rank && access(s->output, F_OK) == 0 && !options_bool(s->o, "overwrite");
-  PetscCallMPI(MPI_Bcast(&is_done, 1, MPI_INT, 0, s->comm));
+  is_there = !rank && access(s->output, F_OK) == 0 && !options_bool(s->o, "overwrite");
+  PetscCallMPI(MPI_Bcast(&is_there, 1, MPI_INT, 0, s->comm));
+  if (!is_there) PetscFunctionReturn(PETSC_SUCCESS);
+  is_done = checkpoint_is_resumed(s->checkpoint);
+  if (!is_done && is_asked) PetscCall(command_has_made(s->comm, s->o, s->output, &is_done));
   if (!is_done) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(checkpoint_finish(s->checkpoint));
   if (!options_bool(s->o, "quiet"))
-    PetscCall(PetscPrintf(s->comm, "%s was made before\n", s->output));
-  base_fail(s->comm, BASE_EXIT_DONE, "%s was made before", s->output);
+    PetscCall(PetscPrintf(s->comm, "%s: result stands; nothing to do\n", s->output));
+  base_fail(s->comm, BASE_EXIT_DONE, "%s: result stands; nothing to do", s->output);
 }
 
 PetscErrorCode session_check(session *s)
@@ -186,7 +192,7 @@ PetscErrorCode session_check(session *s)
   if (!s->output) PetscFunctionReturn(PETSC_SUCCESS);
   s->n_input = command_inputs(s->o, s->input);
   PetscCall(checkpoint_create(s->comm, s->o, s->output, s->n_input, s->input, &s->checkpoint));
-  if (checkpoint_is_resumed(s->checkpoint)) PetscCall(session_was_done(s));
+  PetscCall(session_was_done(s));
   PetscCall(h5_probe_output(s->comm, s->output, options_bool(s->o, "overwrite")));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

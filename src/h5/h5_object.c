@@ -272,3 +272,31 @@ PetscErrorCode h5_attribute_get_int(h5_file *file, const char object[], const ch
 {
   return attribute_get(file, object, name, H5_INT64, sizeof *value, value);
 }
+
+static PetscErrorCode count_attributes(h5_job *job, int64_t *n)
+{
+  htri_t is_there;
+  hid_t object;
+  hssize_t count;
+
+  PetscFunctionBegin;
+  H5_TRY(job, is_there = h5_exists(job->file, job->object), "cannot be looked up");
+  if (!is_there) PetscFunctionReturn(PETSC_SUCCESS);
+  H5_TRY(job, object = h5_job_keep(job, H5Oopen(job->file->id, job->object, H5P_DEFAULT)),
+         "cannot be opened");
+  H5_TRY(job, count = H5Aget_num_attrs(object), "attributes cannot be counted");
+  *n = count;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode h5_attribute_count(h5_file *file, const char object[], int64_t *n)
+{
+  h5_job job;
+
+  PetscFunctionBegin;
+  *n = 0;
+  h5_job_begin(&job, file, object);
+  PetscCall(count_attributes(&job, n));
+  PetscCall(h5_job_end(&job));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}

@@ -318,8 +318,9 @@ const option options_table[] = {
   {.name = "output", .type = OPTIONS_PATH, .commands = WORLD, .help = "file to write"},
   {.name = "overwrite", .type = OPTIONS_BOOL, .commands = WORLD, .initial = "false",
    .help = "replace an existing output"},
-  {.name = "checkpoint", .type = OPTIONS_PATH, .commands = RUN, .words = "none",
-   .help = "file to go on from if the run is cut short; unset: <output>.checkpoint"},
+  {.name = "checkpoint", .type = OPTIONS_PATH, .commands = RUN, .words = "none|auto",
+   .help = "file to go on from if the run is cut short; auto or unset: <output>.checkpoint.  If given, a "
+           "result that stands already ends a run as done"},
   {.name = "checkpoint_every", .type = OPTIONS_TEXT, .commands = RUN, .initial = "10min",
    .help = "how often it is written, in time or steps: 10min, 90s, 2h, 50steps"},
   {.name = "checkpoint_keep", .type = OPTIONS_BOOL, .commands = RUN, .initial = "false",

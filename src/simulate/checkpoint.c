@@ -72,7 +72,8 @@ static PetscErrorCode open_newest(checkpoint *c, h5_file **f)
 
 static PetscErrorCode set_paths(checkpoint *c, const char output[])
 {
-  const char *given = options_path(c->o, "checkpoint");
+  const bool is_named = !options_is_word(c->o, "checkpoint");
+  const char *given = is_named ? options_path(c->o, "checkpoint") : NULL;
   const size_t longest = sizeof c->path - sizeof ".new.part";
   char folder[PETSC_MAX_PATH_LEN];
 
@@ -103,6 +104,11 @@ static PetscErrorCode set_times(checkpoint *c)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+static bool is_none(const options *o)
+{
+  return options_is_word(o, "checkpoint") && !strcmp(options_text(o, "checkpoint"), "none");
+}
+
 PetscErrorCode checkpoint_check(options *o)
 {
   const char *every = options_text(o, "checkpoint_every"), *wall = options_text(o, "max_walltime");
@@ -118,7 +124,7 @@ PetscErrorCode checkpoint_check(options *o)
   if (wall && !checkpoint_parse_time(wall, &seconds, NULL))
     PetscCall(options_mistake(o, options_where(o, "max_walltime"), "max_walltime",
                               "\"%.40s\" is no time (90s, 10min, 24h, 1-12:00:00)", wall));
-  if (wall && options_is_word(o, "checkpoint"))
+  if (wall && is_none(o))
     PetscCall(options_mistake(o, options_where(o, "max_walltime"), "max_walltime",
                               "has no effect without a checkpoint"));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -133,7 +139,7 @@ PetscErrorCode checkpoint_create(MPI_Comm comm, options *o, const char output[],
 
   PetscFunctionBegin;
   *out = NULL;
-  if (options_is_word(o, "checkpoint")) PetscFunctionReturn(PETSC_SUCCESS);
+  if (is_none(o)) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscNew(&c));
   *out = c;
   c->comm = comm;

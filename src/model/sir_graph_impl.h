@@ -31,6 +31,7 @@ typedef struct sir_graph {
   perturb_life *life;                      /* [n] of the base run; owned */
   PetscInt *fresh;                         /* [n] owned */
   double *fresh_hazard, *contact, *hazard; /* [n], [n_site], [n_site + 1] owned */
+  double *kind_factor;                     /* [n_step][n_kind] `unit`; owned */
   double unit;                             /* hazard from one infectious neighbour */
 } sir_graph;
 

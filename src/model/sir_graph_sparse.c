@@ -17,16 +17,17 @@ static int column_of(const model_sparse *how, int parameter)
   return -1;
 }
 
-static void force(const void *context, PetscInt i, perturb_life life, double time, double f[2])
+static void force(const void *context, double trait, perturb_life life, double time, double f[2])
 {
-  (void)context, (void)i;
+  (void)context, (void)trait;
   f[0] = f[1] = life.from < time && life.to >= time;
 }
 
-static double bound(const void *context, perturb_life life, double from, double to)
+static void bound(const void *context, double trait, perturb_life life, double from, double to,
+                  double f[2])
 {
-  (void)context, (void)to;
-  return life.to >= from;
+  (void)context, (void)trait, (void)to;
+  f[0] = f[1] = life.to >= from;
 }
 
 static bool is_over(const void *context, perturb_life life, double time)
@@ -96,6 +97,7 @@ static PetscErrorCode set_up(model *m, sir_graph *g)
   PetscCall(perturb_create(g->w, &ops, m, m->n_step, 1, &g->worlds));
   PetscCall(PetscMalloc5(w->n, &g->life, w->n, &g->fresh, w->n, &g->fresh_hazard, w->n_site,
                          &g->contact, w->n_site + 1, &g->hazard));
+  PetscCall(PetscMalloc1((size_t)m->n_step * (size_t)w->n_kind, &g->kind_factor));
   for (PetscInt s = 0; s < w->n_site; s++) g->contact[s] = 1;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -105,6 +107,7 @@ PetscErrorCode sir_graph_destroy_sparse(sir_graph *g)
   PetscFunctionBegin;
   PetscCall(perturb_destroy(&g->worlds));
   PetscCall(PetscFree5(g->life, g->fresh, g->fresh_hazard, g->contact, g->hazard));
+  PetscCall(PetscFree(g->kind_factor));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -126,15 +129,17 @@ static PetscErrorCode option(model *m, PetscInt lane, PetscInt i, perturb_life l
 PetscErrorCode sir_graph_begin_sparse(model *m)
 {
   sir_graph *g = m->data;
-  perturb_rates rates = {0};
+  static const int class[WORLD_MAX_KINDS] = {0};
+  perturb_rates rates = {.kind_class = class};
 
   PetscFunctionBegin;
   if (!g->worlds) PetscCall(set_up(m, g));
   rates.contact = g->contact;
+  rates.kind_factor = g->kind_factor;
   g->unit = g->is_hazard ? g->beta.v : -real_log1p(-g->beta.v);
   for (PetscInt i = 0; i < g->w->n; i++)
     g->life[i] = (perturb_life){g->i->val[i] == 1 ? -0.5 : INFINITY, INFINITY};
-  for (int k = 0; k < g->w->n_kind; k++) rates.kind_most[k] = g->unit;
+  for (PetscInt k = 0; k < m->n_step * g->w->n_kind; k++) g->kind_factor[k] = g->unit;
   PetscCall(perturb_begin(g->worlds, m->sparse, g->key, &rates));
   for (PetscInt a = 0; a < g->w->n_local_area; a++)
     for (PetscInt i = g->w->local_area_ptr[a]; i < g->w->local_area_ptr[a + 1]; i++)
@@ -180,20 +185,15 @@ static PetscErrorCode visit(model *m, PetscInt lane, PetscInt i, PetscInt step, 
 
 PetscErrorCode sir_graph_step_sparse(model *m, PetscInt step)
 {
-  static const int class[WORLD_MAX_KINDS] = {0};
   sir_graph *g = m->data;
-  double factor[WORLD_MAX_KINDS];
   perturb_step s = {.step = step,
                     .time = (double)step,
                     .dt = 1,
                     .pressure = g->hazard,
-                    .kind_class = class,
-                    .kind_factor = factor,
                     .fresh = g->fresh,
                     .fresh_hazard = g->fresh_hazard};
 
   PetscFunctionBegin;
-  for (int k = 0; k < g->w->n_kind; k++) factor[k] = g->unit;
   for (PetscInt v = 0; v < g->w->n_site; v++) g->hazard[v] = g->unit * g->pressure->val[v];
   perturb_start_step(g->worlds, step);
   for (PetscInt a = 0; a < g->w->n_local_area; a++)

@@ -114,6 +114,8 @@ typedef struct epidemic {
   perturb *worlds;                 /* owned; NULL until first used */
   model_sparse *sparse;            /* of the run in force; borrowed; NULL: none are opened */
   double *contact;                 /* [n_site] c_v; owned */
+  double *kind_factor;             /* [n_step][n_kind] beta in each step; owned */
+  int *kind_class;                 /* [n_kind] 1: isolation keeps away; owned */
   uint8_t *is_infected;            /* [n] owned */
   double *fresh_hazard;            /* [n] owned */
   int direction[PERTURB_MAX_FREE]; /* by free parameter: where its tangent is, -1: nowhere */
@@ -174,6 +176,9 @@ static inline double epidemic_contact(const epidemic *e, PetscInt s)
 
   return e->is_density || size < 3 ? 1.0 : 1.0 / (size - 1);
 }
+
+/* epidemic_open_kinds - beta of the kinds in the step that begins at `time` */
+void epidemic_open_kinds(epidemic *e, double time);
 
 /* A step: pressure to 0; what infectious agents add to their sites; totals of venues to hazards,
  * at the sites that are shared with other ranks or at the others. */

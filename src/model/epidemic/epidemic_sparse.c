@@ -46,7 +46,15 @@ PetscErrorCode epidemic_theta_sparse(model *m, const dual theta[], dual out[], i
 
 /* ---- what the engine asks ---- */
 
-static void force(const void *context, PetscInt i, perturb_life life, double time, double f[2])
+/* Its delay before isolation [day]. */
+static double trait(const void *context, PetscInt i)
+{
+  const epidemic *e = ((const model *)context)->data;
+
+  return e->calendar.has_isolation ? epidemic_isolation_factor(e, i) * e->isolation.v : INFINITY;
+}
+
+static void force(const void *context, double delay, perturb_life life, double time, double f[2])
 {
   const model *m = context;
   const epidemic *e = m->data;
@@ -56,20 +64,21 @@ static void force(const void *context, PetscInt i, perturb_life life, double tim
   f[0] = f[1] = 0;
   if (!(x > 0) || x > e->profile.end) return;
   f[0] = f[1] = epidemic_profile_value(&e->profile, x, NULL);
-  if (e->calendar.has_isolation)
-    f[1] *= epidemic_present(e, epidemic_isolation_factor(e, i) * e->isolation.v, time - life.from,
-                             m->dt, &slope);
+  if (delay < INFINITY) f[1] *= epidemic_present(e, delay, time - life.from, m->dt, &slope);
 }
 
-/* The profile rises to its peak and falls. */
-static double bound(const void *context, perturb_life life, double from, double to)
+/* The profile rises to its peak and falls; who is isolated stays so. */
+static void bound(const void *context, double delay, perturb_life life, double from, double to,
+                  double f[2])
 {
-  const epidemic *e = ((const model *)context)->data;
-  const epidemic_profile *f = &e->profile;
-  const double start = life.from + f->latent.v, peak = (f->shape.v - 1) * f->scale.v;
+  const model *m = context;
+  const epidemic_profile *g = &((const epidemic *)m->data)->profile;
+  const double start = life.from + g->latent.v, peak = (g->shape.v - 1) * g->scale.v;
   const double x = PetscMin(PetscMax(peak, from - start), to - start);
+  double slope;
 
-  return x > 0 && x <= f->end ? epidemic_profile_value(f, x, NULL) : 0;
+  f[0] = x > 0 && x <= g->end ? epidemic_profile_value(g, x, NULL) : 0;
+  f[1] = f[0] * epidemic_present(m->data, delay, from - life.from, m->dt, &slope);
 }
 
 static bool is_over(const void *context, perturb_life life, double time)
@@ -163,7 +172,8 @@ static double susceptibility(const void *context, PetscInt i)
   return epidemic_susceptibility_of(((const model *)context)->data, i)->v;
 }
 
-static const perturb_ops ops = {.force = force,
+static const perturb_ops ops = {.trait = trait,
+                                .force = force,
                                 .bound = bound,
                                 .is_over = is_over,
                                 .base = base,
@@ -177,11 +187,20 @@ PetscErrorCode epidemic_begin_sparse(model *m)
 {
   epidemic *e = m->data;
   const epidemic_susceptibility *group = &e->susceptibility;
+  const int n_kind = e->w->n_kind;
   perturb_rates rates = {.contact = e->contact};
 
   PetscFunctionBegin;
-  for (int k = 0; k < e->w->n_kind; k++)
-    rates.kind_most[k] = e->beta[k].v * (e->calendar.is_policy[k] ? PetscMax(1, e->policy.v) : 1);
+  if (!e->kind_factor)
+    PetscCall(
+      PetscMalloc2((size_t)m->n_step * (size_t)n_kind, &e->kind_factor, n_kind, &e->kind_class));
+  for (PetscInt n = 0; n < m->n_step; n++) {
+    epidemic_open_kinds(e, (double)n * m->dt);
+    for (int k = 0; k < n_kind; k++) e->kind_factor[n * n_kind + k] = e->step_beta[k].v;
+  }
+  for (int k = 0; k < n_kind; k++) e->kind_class[k] = e->calendar.is_isolating[k];
+  rates.kind_factor = e->kind_factor;
+  rates.kind_class = e->kind_class;
   for (int g = 0; group->of && g <= group->n; g++)
     rates.most_susceptible = PetscMax(rates.most_susceptible, group->value[g].v);
   if (!e->worlds) PetscCall(perturb_create(e->w, &ops, m, m->n_step, m->dt, &e->worlds));
@@ -194,6 +213,7 @@ PetscErrorCode epidemic_destroy_sparse(epidemic *e)
   PetscFunctionBegin;
   PetscCall(perturb_destroy(&e->worlds));
   PetscCall(PetscFree3(e->is_infected, e->fresh_hazard, e->contact));
+  PetscCall(PetscFree2(e->kind_factor, e->kind_class));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -277,24 +297,16 @@ PetscErrorCode epidemic_expose_each(model *m, PetscInt step, const dual *outside
 PetscErrorCode epidemic_advance_sparse(model *m, PetscInt step)
 {
   epidemic *e = m->data;
-  double factor[WORLD_MAX_KINDS];
-  int class[WORLD_MAX_KINDS];
   const perturb_step s = {.step = step,
                           .time = (double)step * m->dt,
                           .dt = m->dt,
                           .pressure = e->pressure->val,
-                          .kind_class = class,
-                          .kind_factor = factor,
                           .outside = e->outside.v,
                           .n_fresh = e->n_fresh,
                           .fresh = e->fresh,
                           .fresh_hazard = e->fresh_hazard};
 
   PetscFunctionBegin;
-  for (int k = 0; k < e->w->n_kind; k++) {
-    factor[k] = e->step_beta[k].v;
-    class[k] = e->calendar.is_isolating[k];
-  }
   for (PetscInt f = 0; f < e->n_fresh; f++) e->is_infected[e->fresh[f]] = 1;
   PetscCall(perturb_advance(e->worlds, &s));
   if (step + 1 == m->n_step) PetscCall(perturb_finish(e->worlds));

@@ -164,8 +164,7 @@ static void merge_fresh(epidemic *e)
   while (fresh < fresh_end) *to++ = *fresh++;
 }
 
-/* Rates of the kinds in the step that begins at `time`. */
-static void open_kinds(epidemic *e, double time)
+void epidemic_open_kinds(epidemic *e, double time)
 {
   const epidemic_calendar *c = &e->calendar;
   const bool is_closed = c->has_closing && c->is_closed_day[(int)fmod(floor(time), 7)];
@@ -190,7 +189,7 @@ PetscErrorCode epidemic_step(model *m, PetscInt step)
   PetscFunctionBegin;
   if (until > time)
     outside = dual_scale(epidemic_importation(e, time, until), (until - time) / m->dt);
-  open_kinds(e, time);
+  epidemic_open_kinds(e, time);
   if (model_is_relaxed(m)) {
     PetscCall(epidemic_step_relaxed(m, step, &outside));
     PetscFunctionReturn(PETSC_SUCCESS);

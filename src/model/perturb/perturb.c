@@ -22,14 +22,17 @@ PetscErrorCode perturb_create(world *w, const perturb_ops *ops, const void *cont
   p->dt = dt;
   PetscCall(world_venues_create(w, &p->venue));
   for (int k = 0; k < w->n_kind; k++) p->n_column += w->kind[k].n_slot;
-  PetscCall(PetscMalloc2(p->n_column, &p->column, p->n_column, &p->stride));
+  PetscCall(
+    PetscMalloc3(p->n_column, &p->column, p->n_column, &p->stride, p->n_column, &p->column_kind));
   for (int k = 0, c = 0; k < w->n_kind; k++)
     for (int slot = 0; slot < w->kind[k].n_slot; slot++, c++) {
       p->column[c] = w->kind[k].site + slot;
       p->stride[c] = w->kind[k].n_slot;
+      p->column_kind[c] = k;
     }
   PetscCall(PetscMalloc2(w->n_local_area, &p->reached, w->n_local_area, &p->importance));
-  PetscCall(PetscMalloc3(n_step + 1, &p->counted, w->n_site, &p->missing, n_step, &p->due));
+  PetscCall(PetscMalloc4(n_step + 1, &p->counted, w->n_site, &p->missing, n_step, &p->due,
+                         w->n_site, &p->attempts));
   PetscCall(PetscArrayzero(p->due, n_step));
   PetscCall(PetscMalloc1(w->n, &p->of_agent));
   PetscCall(PetscCalloc1(w->n, &p->fresh_at));
@@ -43,10 +46,10 @@ PetscErrorCode perturb_destroy(perturb **out)
   PetscFunctionBegin;
   if (!p) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(world_venues_destroy(&p->venue));
-  PetscCall(PetscFree2(p->column, p->stride));
+  PetscCall(PetscFree3(p->column, p->stride, p->column_kind));
   PetscCall(PetscFree2(p->reached, p->importance));
   PetscCall(perturb_clear_due(p));
-  PetscCall(PetscFree3(p->counted, p->missing, p->due));
+  PetscCall(PetscFree4(p->counted, p->missing, p->due, p->attempts));
   PetscCall(PetscFree(p->of_agent));
   PetscCall(PetscFree(p->fresh_at));
   PetscCall(PetscFree(p->opened));
@@ -79,7 +82,11 @@ PetscErrorCode perturb_begin(perturb *p, model_sparse *how, rng_key key, const p
   p->n_world = 0;
   p->n_entry = p->n_swept = p->n_healed = p->n_lack = 0;
   p->n_opened = 0;
-  for (PetscInt s = 0; s < p->w->n_site; s++) p->missing[s] = -1;
+  for (PetscInt s = 0; s < p->w->n_site; s++) {
+    p->missing[s] = -1;
+    p->attempts[s] = rates->contact[s] * p->w->site_size[s] *
+                     (rates->most_susceptible > 0 ? rates->most_susceptible : 1);
+  }
   for (PetscInt i = 0; i < p->w->n; i++) p->of_agent[i] = -1;
   PetscCall(perturb_clear_due(p));
   for (PetscInt a = 0; a < p->w->n_local_area; a++) {

@@ -16,7 +16,7 @@
  * agent in a step is sorted before it is decided.  So all is the same on any number of ranks.
  *
  * Memory: 88 bytes and 4 a membership slot an agent that differs (until both its lives are over),
- * 8 bytes an agent, 8 n_free + 24 bytes a world on every rank.
+ * 8 bytes an agent, 12 a site, 8 n_free + 24 bytes a world on every rank.
  * Private to src/model/.
  */
 #ifndef PERTURB_H
@@ -35,10 +35,13 @@ typedef struct perturb perturb;
 
 /* What the engine asks of a model; context is the model's own. */
 typedef struct perturb_ops {
-  /* infectiousness of agent i with this life at `time`, to venues of kinds of class 0 and 1 */
-  void (*force)(const void *context, PetscInt i, perturb_life life, double time, double force[2]);
-  /* an upper bound on that force at the left ends of steps, from that at `from` to `to` */
-  double (*bound)(const void *context, perturb_life life, double from, double to);
+  /* what force needs of agent i besides its life, the same for the whole run; NULL: nothing */
+  double (*trait)(const void *context, PetscInt i);
+  /* infectiousness of an agent with this life at `time`, to venues of kinds of class 0 and 1 */
+  void (*force)(const void *context, double trait, perturb_life life, double time, double force[2]);
+  /* an upper bound on that force over times from `from` to `to` */
+  void (*bound)(const void *context, double trait, perturb_life life, double from, double to,
+                double bound[2]);
   /* never infectious again, whatever happens */
   bool (*is_over)(const void *context, perturb_life life, double time);
   bool is_whole_steps; /* the time within a step does not matter */
@@ -59,9 +62,12 @@ typedef struct perturb_ops {
 
 /* What holds for a whole run. */
 typedef struct perturb_rates {
-  const double *contact;             /* [n_site] c_v; borrowed */
-  double kind_most[WORLD_MAX_KINDS]; /* the largest that kind_factor can be */
-  double most_susceptible;           /* largest factor of an agent's whole hazard; 0: all have 1 */
+  const double *contact; /* [n_site] c_v; borrowed */
+  const double
+    *kind_factor; /* [n_step][n_kind] beta of the kind, 0 where it is closed; a member's hazard
+                                from a venue is kind_factor c_v times the sum of force; borrowed */
+  const int *kind_class;   /* [n_kind] 0 or 1; borrowed */
+  double most_susceptible; /* largest factor of an agent's whole hazard; 0: all have 1 */
 } perturb_rates;
 
 /* The step under way, as the base run has it. */
@@ -69,12 +75,8 @@ typedef struct perturb_step {
   PetscInt step;
   double time, dt;
   const double *pressure; /* [n_site + 1] hazard from each site of the base run, factors included */
-  const int *kind_class;  /* [n_kind] 0 or 1 */
-  const double
-    *kind_factor;   /* [n_kind] beta of the kind, 0 while it is closed; a member's hazard from a
-                                venue is kind_factor c_v times the sum of force */
-  double outside;   /* hazard from outside */
-  PetscInt n_fresh; /* agents that the base run infected in this step, ascending */
+  double outside;         /* hazard from outside */
+  PetscInt n_fresh;       /* agents that the base run infected in this step, ascending */
   const PetscInt *fresh;
   const double *fresh_hazard; /* [n_fresh] */
 } perturb_step;
@@ -117,12 +119,13 @@ PetscErrorCode perturb_finish(perturb *p);
 typedef struct perturb_entry {
   int32_t world, agent;
   perturb_life life;
-  double due;   /* time of the next attempt [day] */
-  double bound; /* rate of attempts about then, of which this is one */
+  double due; /* time of the next attempt [day] */
+  /* of an infected agent, where that attempt is in [0, rate of attempts then), the rates of its venues
+   * coming first [1/day]; of another, the hazard that it will bear until it is infected */
   union {
-    double reach; /* of an infected agent: attempts that a unit of force makes at most [1/day] */
-    double left;  /* of another: hazard that it will bear until it is infected */
+    double place, left;
   };
+  double trait;
   int32_t next_of_agent;
   uint32_t n_draw;
   double base_from; /* infection by the base run; INFINITY: none so far */
@@ -184,7 +187,7 @@ struct perturb {
   double dt;
   int n_column;
   int32_t **column; /* [n_column] site of each agent by membership slot; borrowed */
-  int *stride;
+  int *stride, *column_kind;
   /* of the run */
   model_sparse *how;
   rng_key key;
@@ -205,6 +208,8 @@ struct perturb {
   int32_t *difference; /* [max_world][n_step + 1] change of the total infections at each time here;
                           only if how->weight is given */
   perturb_rates rates;
+  double
+    *attempts; /* [n_site] that a unit of force makes at a venue at a kind's factor of 1 [1/day] */
   /* differing agents here, in the order in which they came to differ */
   int32_t n_entry, max_entry, n_swept; /* n_swept: when they were last swept */
   perturb_entry *entry;
@@ -244,10 +249,7 @@ PetscErrorCode perturb_join(perturb *p);
 /* perturb_add - an agent begins to differ; its attempts count from time `from` on */
 PetscErrorCode perturb_add(perturb *p, int32_t number, PetscInt i, perturb_life life, double from);
 
-/* perturb_start - entry `at` is infected: its first attempt after `from` is due */
-PetscErrorCode perturb_start(perturb *p, int32_t at, double from);
-
-/* perturb_schedule - the next one after `from` */
+/* perturb_schedule - entry `at` is infected: its next attempt after `from` [day] */
 PetscErrorCode perturb_schedule(perturb *p, int32_t at, double from);
 
 /* perturb_clear_due - nothing is due in any step; memory is freed */
@@ -280,6 +282,20 @@ static inline perturb_life perturb_base(const perturb *p, const perturb_entry *e
 static inline rng_key perturb_draws(const perturb *p, int32_t number)
 {
   return (rng_key){.seed = p->world_key[number]};
+}
+
+/* perturb_force - of an entry's agent with one of its lives */
+static inline void perturb_force(const perturb *p, const perturb_entry *e, perturb_life life,
+                                 double time, double force[2])
+{
+  force[0] = force[1] = 0;
+  if (life.from < time) p->ops->force(p->context, e->trait, life, time, force);
+}
+
+/* perturb_factors - of the kinds, in a step */
+static inline const double *perturb_factors(const perturb *p, PetscInt step)
+{
+  return p->rates.kind_factor + step * p->w->n_kind;
 }
 
 /* perturb_susceptibility - factor of an agent's whole hazard */

@@ -97,7 +97,7 @@ static PetscErrorCode decide_healed(perturb *p, const perturb_step *s, const rea
   if (when < INFINITY) {
     e->life = (perturb_life){s->time + when, INFINITY};
     perturb_record(p, r->world, r->i, (perturb_life){e->life.from, NAN}, 1);
-    PetscCall(perturb_start(p, at, (double)(s->step + 1) * s->dt));
+    PetscCall(perturb_schedule(p, at, (double)(s->step + 1) * s->dt));
   } else if (r->caught < INFINITY) {
     e->left = rng_exponential(perturb_draws(p, r->world), RNG_SPA_HEALED, p->w->gid[r->i],
                               (uint32_t)s->step, 0);

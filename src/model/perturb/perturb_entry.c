@@ -94,11 +94,12 @@ PetscErrorCode perturb_add(perturb *p, int32_t number, PetscInt i, perturb_life 
                                  .life = life,
                                  .next_of_agent = p->of_agent[i],
                                  .due = INFINITY,
+                                 .trait = p->ops->trait ? p->ops->trait(p->context, i) : 0,
                                  .base_from = INFINITY};
   p->of_agent[i] = at;
   if (p->ops->base(p->context, i).from < INFINITY) PetscCall(perturb_miss(p, at));
   if (life.from < INFINITY)
-    PetscCall(perturb_start(p, at, from));
+    PetscCall(perturb_schedule(p, at, from));
   else
     PetscCall(perturb_heal(p, at));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -135,20 +136,23 @@ PetscErrorCode perturb_sweep(perturb *p, double time)
 
 /* ---- attempts ---- */
 
-/* Attempts a unit of force makes at most, over all venues of an agent [1/day]. */
-static double reach_of(const perturb *p, PetscInt i)
+/* Largest rate of attempts of an entry in steps [first, last) [1/day], as if the base run never infected
+ * it. */
+static double most_attempts(const perturb *p, const perturb_entry *e, PetscInt first, PetscInt last)
 {
-  const double most = p->rates.most_susceptible > 0 ? p->rates.most_susceptible : 1;
-  double sum = 0;
+  double force[2], most[WORLD_MAX_KINDS] = {0}, sum = 0;
 
+  p->ops->bound(p->context, e->trait, e->life, (double)first * p->dt, (double)(last - 1) * p->dt,
+                force);
+  for (PetscInt n = first; n < PetscMin(last, p->n_step); n++)
+    for (int k = 0; k < p->w->n_kind; k++) most[k] = PetscMax(most[k], perturb_factors(p, n)[k]);
   for (int c = 0; c < p->n_column; c++) {
-    const int32_t site = p->column[c][(size_t)i * (size_t)p->stride[c]];
+    const int32_t site = p->column[c][(size_t)e->agent * (size_t)p->stride[c]];
+    const int k = p->column_kind[c];
 
-    if (site >= 0)
-      sum += p->rates.kind_most[p->w->site_kind[site]] * p->rates.contact[site] *
-             p->w->site_size[site];
+    if (site >= 0) sum += most[k] * p->attempts[site] * force[p->rates.kind_class[k]];
   }
-  return sum * most;
+  return sum;
 }
 
 /* A Poisson stream of the rate that bounds the agent's from above, over blocks that grow with its
@@ -156,40 +160,34 @@ static double reach_of(const perturb *p, PetscInt i)
 PetscErrorCode perturb_schedule(perturb *p, int32_t at, double from)
 {
   perturb_entry *e = &p->entry[at];
-  const double end = (double)p->n_step * p->dt;
-  double left = rng_exponential(perturb_draws(p, e->world), RNG_SPA_ATTEMPT, p->w->gid[e->agent],
-                                e->n_draw, 1);
+  double u[2], left;
 
   PetscFunctionBegin;
+  rng_uniform_pair(perturb_draws(p, e->world), RNG_SPA_ATTEMPT, p->w->gid[e->agent], e->n_draw, 0,
+                   u);
+  left = -real_log(1 - u[0]);
   e->due = INFINITY;
-  while (from < end) {
-    const double first = floor(from / p->dt); /* force is that at the left end of a step */
-    const double age = PetscMax(first - e->life.from / p->dt, 0);
-    const double to = (first + floor(PetscMax(2, age / 2))) * p->dt;
+  while (from < (double)p->n_step * p->dt) {
+    const PetscInt first = (PetscInt)(from / p->dt + 1e-9); /* force is that at a step's left end */
+    const double age = PetscMax((double)first - e->life.from / p->dt, 0);
+    const PetscInt last = first + (PetscInt)PetscMax(2, age / 2);
+    const double to = (double)last * p->dt;
     double rate;
 
-    if (p->ops->is_over(p->context, e->life, first * p->dt)) break;
-    rate = e->reach * p->ops->bound(p->context, e->life, first * p->dt, to);
+    if (p->ops->is_over(p->context, e->life, (double)first * p->dt)) break;
+    rate = most_attempts(p, e, first, last);
     if (left < rate * (to - from)) {
       const double due = from + left / rate;
       const PetscInt step = (PetscInt)(due / p->dt);
 
       if (step >= p->n_step) break;
       e->due = due;
-      e->bound = rate;
+      e->place = u[1] * rate;
       PetscCall(put_due(p, step, at));
       break;
     }
     left -= rate * (to - from);
     from = to;
   }
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-PetscErrorCode perturb_start(perturb *p, int32_t at, double from)
-{
-  PetscFunctionBegin;
-  p->entry[at].reach = reach_of(p, p->entry[at].agent);
-  PetscCall(perturb_schedule(p, at, from));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

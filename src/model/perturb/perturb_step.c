@@ -95,7 +95,7 @@ static PetscErrorCode ask(perturb *p, const perturb_step *s, PetscMPIInt rank, i
     const int32_t site = p->column[c][(size_t)i * (size_t)p->stride[c]];
     const PetscInt first = site < 0 ? -1 : p->venue->first[site];
 
-    if (site < 0 || s->kind_factor[p->w->site_kind[site]] == 0) continue;
+    if (site < 0 || perturb_factors(p, s->step)[p->column_kind[c]] == 0) continue;
     if (p->missing[first] < 0 && p->venue->share_ptr[first] == p->venue->share_ptr[first + 1])
       continue;
     PetscCall(tell(p, site, (perturb_message){.from = rank, .world = number, .agent = (int32_t)i}));
@@ -108,48 +108,65 @@ static PetscErrorCode ask(perturb *p, const perturb_step *s, PetscMPIInt rank, i
 /* A point of the stream that bounds an agent's attempts: an attempt at one of its venues, or none. */
 static PetscErrorCode attempt(perturb *p, const perturb_step *s, perturb_entry *e)
 {
-  const rng_key key = perturb_draws(p, e->world);
-  const int64_t gid = p->w->gid[e->agent];
-  const double most = p->rates.most_susceptible > 0 ? p->rates.most_susceptible : 1;
-  double u[2], ours[2], theirs[2] = {0, 0}, rest;
+  double ours[2], theirs[2], rest = e->place;
 
   PetscFunctionBegin;
-  rng_uniform_pair(key, RNG_SPA_ATTEMPT, gid, e->n_draw, 0, u);
-  p->ops->force(p->context, e->agent, e->life, s->time, ours);
-  if (e->base_from < INFINITY)
-    p->ops->force(p->context, e->agent, perturb_base(p, e), s->time, theirs);
-  rest = u[0] * e->bound;
-  if (rest >= e->reach * PetscMax(ours[0] - theirs[0], ours[1] - theirs[1]))
-    PetscFunctionReturn(PETSC_SUCCESS); /* none, wherever it were */
+  perturb_force(p, e, e->life, s->time, ours);
+  perturb_force(p, e, perturb_base(p, e), s->time, theirs);
   for (int c = 0; c < p->n_column; c++) {
     const int32_t site = p->column[c][(size_t)e->agent * (size_t)p->stride[c]];
-    const int kind = site < 0 ? 0 : p->w->site_kind[site], class = s->kind_class[kind];
+    const int kind = p->column_kind[c], class = p->rates.kind_class[kind];
+    int32_t size;
+    double rate;
 
     if (site < 0 || !(ours[class] > theirs[class])) continue;
-    rest -= s->kind_factor[kind] * p->rates.contact[site] * p->w->site_size[site] * most *
-            (ours[class] - theirs[class]);
-    if (rest >= 0) continue;
-    PetscCall(tell(p, site,
-                   (perturb_message){.is_attempt = true,
-                                     .world = e->world,
-                                     .member = (int64_t)(u[1] * p->w->site_size[site]),
-                                     .when = PetscMax(e->due - s->time, 0),
-                                     .u = rng_uniform(key, RNG_SPA_ATTEMPT, gid, e->n_draw, 2)}));
+    rate = perturb_factors(p, s->step)[kind] * p->attempts[site] * (ours[class] - theirs[class]);
+    if (rest >= rate) {
+      rest -= rate;
+      continue;
+    }
+    size = p->w->site_size[site];
+    PetscCall(
+      tell(p, site,
+           (perturb_message){.is_attempt = true,
+                             .world = e->world,
+                             .member = PetscMin((int64_t)(rest / rate * size), size - 1),
+                             .when = PetscMax(e->due - s->time, 0),
+                             .u = p->rates.most_susceptible > 0
+                                    ? rng_uniform(perturb_draws(p, e->world), RNG_SPA_ATTEMPT,
+                                                  p->w->gid[e->agent], e->n_draw, 1)
+                                    : 0}));
     break;
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Entries and their agents lie anywhere in memory: those called next are fetched ahead. */
+/* Entries and lists of a venue have 64 bytes, anywhere on two lines of memory. */
+static void fetch_two(const char *at)
+{
+  __builtin_prefetch(at);
+  __builtin_prefetch(at + 63);
+}
+
+/* Entries, their agents and their sites lie anywhere in memory: those called next are fetched ahead. */
 static void fetch(const perturb *p, const perturb_due *due, int32_t k)
 {
-  if (k + 16 < due->n) __builtin_prefetch(&p->entry[due->at[k + 16]]);
-  if (k + 8 < due->n) {
-    const PetscInt i = p->entry[due->at[k + 8]].agent;
+  if (k + 18 < due->n) fetch_two((const char *)&p->entry[due->at[k + 18]]);
+  if (k + 12 < due->n) {
+    const PetscInt i = p->entry[due->at[k + 12]].agent;
 
     __builtin_prefetch(&p->w->gid[i]);
     for (int c = 0; c < p->n_column; c++)
       __builtin_prefetch(&p->column[c][(size_t)i * (size_t)p->stride[c]]);
+  }
+  if (k + 6 < due->n) {
+    const PetscInt i = p->entry[due->at[k + 6]].agent;
+
+    for (int c = 0; c < p->n_column; c++) {
+      const int32_t site = p->column[c][(size_t)i * (size_t)p->stride[c]];
+
+      if (site >= 0) __builtin_prefetch(&p->attempts[site]);
+    }
   }
 }
 
@@ -251,14 +268,14 @@ static PetscErrorCode reach_member(perturb *p, const perturb_message *m)
 static bool lacks(perturb *p, const perturb_step *s, const perturb_message *m, int32_t at,
                   perturb_candidate *c, bool *is_over)
 {
-  const int kind = p->w->site_kind[m->site], class = s->kind_class[kind];
-  const double factor = s->kind_factor[kind] * p->rates.contact[m->site];
+  const int kind = p->w->site_kind[m->site], class = p->rates.kind_class[kind];
+  const double factor = perturb_factors(p, s->step)[kind] * p->rates.contact[m->site];
   const perturb_entry *e = &p->entry[at];
   const perturb_life base = perturb_base(p, e);
   double ours[2], theirs[2];
 
-  p->ops->force(p->context, e->agent, base, s->time, theirs);
-  p->ops->force(p->context, e->agent, e->life, s->time, ours);
+  perturb_force(p, e, base, s->time, theirs);
+  perturb_force(p, e, e->life, s->time, ours);
   *is_over = false;
   if (theirs[0] > 0 || ours[0] > 0)
     p->touches[e->world]++;
@@ -297,9 +314,9 @@ static PetscErrorCode answer(perturb *p, const perturb_step *s, const perturb_me
   for (int32_t at = p->missing[m->site]; at >= 0; at = p->lack[at].next) {
     perturb_lack *l = &p->lack[at];
 
-    if (l->next >= 0) __builtin_prefetch(&p->lack[l->next]);
+    if (l->next >= 0) fetch_two((const char *)&p->lack[l->next]);
     for (int32_t k = 0; m->world < 0 && k < l->n; k++)
-      __builtin_prefetch(&p->entry[l->of[k].entry]);
+      fetch_two((const char *)&p->entry[l->of[k].entry]);
     for (int32_t k = 0; k < l->n; k++) {
       perturb_candidate c;
       bool is_over;
@@ -339,10 +356,10 @@ static void fetch_venue(const perturb *p, PetscInt k)
     if (m->is_attempt)
       __builtin_prefetch(&v->member[v->member_ptr[m->site]]);
     else if (p->missing[m->site] >= 0)
-      __builtin_prefetch(&p->lack[p->missing[m->site]]);
+      fetch_two((const char *)&p->lack[p->missing[m->site]]);
   }
   if (k + 4 < p->n_in && !p->in[k + 4].is_attempt && p->missing[p->in[k + 4].site] >= 0)
-    __builtin_prefetch(&p->entry[p->lack[p->missing[p->in[k + 4].site]].of[0].entry]);
+    fetch_two((const char *)&p->entry[p->lack[p->missing[p->in[k + 4].site]].of[0].entry]);
 }
 
 /* Messages of other ranks join those for this one. */

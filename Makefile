@@ -149,6 +149,7 @@ stress: $(program) # the full tier of the reliability tests
 	@$(setting) sh tests/stress.sh
 check-large: $(program)
 	@$(setting) sh tests/large_same_bytes.sh
+	@$(setting) $(PYTHON) tests/large_spa.py
 
 england: $(program) # all of England and Massachusetts, from ../shared/data: minutes, 12 GB
 	@$(setting) sh tests/large_england.sh

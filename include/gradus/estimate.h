@@ -94,6 +94,11 @@ PetscErrorCode estimate_warn(const estimate *e, const model *m, MPI_Comm comm);
 /* estimate_describe - "spa (sparse worlds, threshold clock, 1000 a run)".  Not collective. */
 void estimate_describe(const estimate *e, size_t size, char text[]);
 
+/* estimate_worlds_about - worlds of a run of sparse spa: -spa_worlds or, before pilots have said it, the
+ * root of the agents times what such pilots said (within a third at 20,000, 100,000 and 10^6).  Not
+ * collective. */
+double estimate_worlds_about(const estimate *e, const simulate *s);
+
 /* estimate_block - replicates that are estimated together, given how many there are in all: 1, or
  * for score up to ESTIMATE_BLOCK, fewer where a trajectory is large.  Not collective. */
 int estimate_block(const estimate *e, const simulate *s, int64_t n_replicate);

@@ -176,6 +176,9 @@ typedef struct model_ops {
                    int width); /* state and tangents, on a rank with these counts */
   /* what st and gumbel need beside that; optional */
   int64_t (*relaxed_bytes)(const model *, const world_counts *, int width, bool is_soft);
+  /* what perturbed worlds, n_world in all, need beside that, about; optional */
+  int64_t (*sparse_bytes)(const world *, const world_counts *, PetscMPIInt n_rank, int n_free,
+                          int64_t n_world);
   /* state: names the arrays, after model_begin() or a step; resume: they were read anew, after a
    * model_begin() with the same arguments.  Optional: runs without them start again at 0 */
   PetscErrorCode (*state)(model *, model_state *);

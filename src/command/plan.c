@@ -55,6 +55,9 @@ static plan_memory memory_of(const session *s, PetscMPIInt n_rank, const world_c
   if (is_relaxed(s) && s->m->ops->relaxed_bytes)
     m.model += s->m->ops->relaxed_bytes(s->m, c, width,
                                         s->e.type == ESTIMATE_GUMBEL && s->e.is_soft);
+  if (s->e.type == ESTIMATE_SPA && s->e.is_sparse && s->m->ops->sparse_bytes)
+    m.model += s->m->ops->sparse_bytes(s->w, c, n_rank, s->e.n_free,
+                                       (int64_t)estimate_worlds_about(&s->e, s->s));
   m.run = simulate_bytes(s->s, n_rank, c->n_agent, n_row, record_width(s));
   m.run += replicates_bytes(s, n_rank) + OUTPUT_BYTES;
   m.peak = base + PetscMax(m.reading + OUTPUT_BYTES, m.world + m.model + m.run);

@@ -237,6 +237,14 @@ static double most_worlds(const simulate *s)
   return PetscMax(4, (double)s->w->n_global / 5);
 }
 
+double estimate_worlds_about(const estimate *e, const simulate *s)
+{
+  const double n = (double)s->w->n_global;
+
+  return e->n_world > 0 ? e->n_world
+                        : PetscMin(PetscMax(24 * sqrt(n), LEAST_WORLDS), most_worlds(s));
+}
+
 /* What a run costs in plain runs: without worlds, and each world.  Prices, not clocks, so that results
  * do not depend on the machine; both were measured (src/sample/README.md). */
 #define RUN_PRICE 1.6    /* plain runs */

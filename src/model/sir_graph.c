@@ -270,6 +270,7 @@ PetscErrorCode model_create_sir_graph(model *m, options *o, const world_names *n
                                 .step = step,
                                 .drop_tangents = drop_tangents,
                                 .bytes = bytes,
+                                .sparse_bytes = sir_graph_sparse_bytes,
                                 .exact = sir_graph_exact,
                                 .state = state,
                                 .destroy = destroy};

@@ -54,5 +54,7 @@ PetscErrorCode sir_graph_exact(model *m, const dual theta[], dual y[], bool *is_
 PetscErrorCode sir_graph_begin_sparse(model *m);
 PetscErrorCode sir_graph_step_sparse(model *m, PetscInt step);
 PetscErrorCode sir_graph_destroy_sparse(sir_graph *g);
+int64_t sir_graph_sparse_bytes(const world *w, const world_counts *c, PetscMPIInt n_rank,
+                               int n_free, int64_t n_world);
 
 #endif

@@ -111,6 +111,12 @@ PetscErrorCode sir_graph_destroy_sparse(sir_graph *g)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+int64_t sir_graph_sparse_bytes(const world *w, const world_counts *c, PetscMPIInt n_rank,
+                               int n_free, int64_t n_world)
+{
+  return c->n_agent * 32 + c->n_site * 16 + perturb_bytes(w, c, n_rank, n_free, n_world);
+}
+
 /* A choice of probability p did not happen: its alternative, d log odds by one parameter. */
 static PetscErrorCode option(model *m, PetscInt lane, PetscInt i, perturb_life life, double p,
                              int parameter)

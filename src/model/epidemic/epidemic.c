@@ -242,6 +242,7 @@ PetscErrorCode model_create_epidemic(model *m, options *o, const world_names *na
                                 .drop_tangents = drop_tangents,
                                 .bytes = bytes,
                                 .relaxed_bytes = epidemic_relaxed_bytes,
+                                .sparse_bytes = epidemic_sparse_bytes,
                                 .state = state,
                                 .resume = resume,
                                 .destroy = destroy};

@@ -199,6 +199,8 @@ PetscErrorCode epidemic_begin_sparse(model *m);
 PetscErrorCode epidemic_expose_each(model *m, PetscInt step, const dual *outside);
 PetscErrorCode epidemic_advance_sparse(model *m, PetscInt step);
 PetscErrorCode epidemic_destroy_sparse(epidemic *e);
+int64_t epidemic_sparse_bytes(const world *w, const world_counts *c, PetscMPIInt n_rank, int n_free,
+                              int64_t n_world);
 
 /* Runs under st and gumbel (epidemic_relaxed.c). */
 int64_t epidemic_relaxed_bytes(const model *m, const world_counts *c, int width, bool is_soft);

@@ -181,6 +181,12 @@ static const perturb_ops ops = {.trait = trait,
                                 .gradient = gradient,
                                 .susceptibility = susceptibility};
 
+int64_t epidemic_sparse_bytes(const world *w, const world_counts *c, PetscMPIInt n_rank, int n_free,
+                              int64_t n_world)
+{
+  return c->n_agent * 9 + c->n_site * 8 + perturb_bytes(w, c, n_rank, n_free, n_world);
+}
+
 /* ---- a run ---- */
 
 PetscErrorCode epidemic_begin_sparse(model *m)

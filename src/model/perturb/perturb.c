@@ -39,6 +39,19 @@ PetscErrorCode perturb_create(world *w, const perturb_ops *ops, const void *cont
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+int64_t perturb_bytes(const world *w, const world_counts *c, PetscMPIInt n_rank, int n_free,
+                      int64_t n_world)
+{
+  const int64_t differ =
+    40; /* agents that differ in a world: 30 over 60 days of a third infected, and
+                                arrays that have just been doubled */
+  int64_t slots = 0;
+
+  for (int k = 0; k < w->n_kind; k++) slots += w->kind[k].n_slot;
+  return c->n_agent * (8 + 4 * slots) + c->n_site * (28 + 12) +
+         n_world * (24 + 8 * (int64_t)n_free) + n_world * differ / n_rank * (88 + 4 * slots);
+}
+
 PetscErrorCode perturb_destroy(perturb **out)
 {
   perturb *p = *out;

@@ -86,6 +86,10 @@ PetscErrorCode perturb_create(world *w, const perturb_ops *ops, const void *cont
                               PetscInt n_step, double dt, perturb **p);
 PetscErrorCode perturb_destroy(perturb **p);
 
+/* perturb_bytes - of a rank with these counts, about: how many agents differ is not known before */
+int64_t perturb_bytes(const world *w, const world_counts *c, PetscMPIInt n_rank, int n_free,
+                      int64_t n_world);
+
 /* perturb_begin - a run starts: no worlds.  Not collective. */
 PetscErrorCode perturb_begin(perturb *p, model_sparse *how, rng_key key,
                              const perturb_rates *rates);

@@ -9,7 +9,7 @@ by day t] / d beta.  Ways:
   left      one that happened is left out; weight -dp/p
   pair      half of each, two worlds: to be compared with two rights, sd / sqrt 2
   smooth    right, but counts after the flip replaced by their compensators, the sums of the chances
-What came out stands in src/sample/README.md.
+What came out stands in src/model/perturb/README.md.
 """
 import sys
 

@@ -46,7 +46,7 @@ for ranks, other in zip((2, 4), files[1:]):
 
 FREE = "beta_work,isolation_delay,importation_rate,susceptibility_0"
 by_fd, _ = run("fd.h5", FREE, "fd -clock step -fd_step 0.05", 16, 2)
-by_spa, _ = run("spa.h5", FREE, SPA, 32, 2)
+by_spa, _ = run("spa.h5", FREE, SPA.replace(str(AGENTS // 200), str(AGENTS // 50)), 24, 2)  # fewer have a heavier tail
 with h5py.File(by_fd) as a, h5py.File(by_spa) as b:
     z = []
     for o in ("infections", "incidence"):

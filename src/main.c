@@ -2,6 +2,7 @@
  * main.c - start, run the command, agree on how it went, stop
  */
 #include "command/command.h"
+#include "gradus/progress.h"
 
 #include <fcntl.h>
 #include <hdf5.h>
@@ -40,11 +41,13 @@ static void keep_standard_files(void)
     if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 1 ? O_RDONLY : O_RDWR) < 0) _exit(1);
 }
 
+/* In one line, and in the record of the run. */
 static int complain(const char message[], int code)
 {
   const char *kind = code == BASE_EXIT_STOPPED ? "" : "error: ";
 
   if (*message) fprintf(stderr, "gradus: %s%s\n", kind, message);
+  sidecar_tell(code, message);
   return code;
 }
 

@@ -102,9 +102,9 @@ START_TEST(record_holds_what_depends_on_the_run)
   ck_petsc(sidecar_real(s, "half", 0.5));
   ck_petsc(sidecar_int(s, "many", INT64_C(9007199254740993)));
   ck_petsc(sidecar_int_by_rank(s, "who", rank));
-  ck_petsc(sidecar_write(s, "failed"));
+  ck_petsc(sidecar_write(s, "stopped"));
   ck_petsc(sidecar_write(s, "done"));
-  ck_petsc(sidecar_destroy(&s));
+  ck_petsc(sidecar_close(&s, PETSC_SUCCESS));
   slurp(mpi_check_path("r.h5.run.json"));
   ck_assert_all(PETSC_COMM_WORLD, has("\"state\": \"done\""));
   ck_assert_all(PETSC_COMM_WORLD, has("\"quoted\": \"a \\\"b\\\"\\u000a\xEF\xBF\xBD\""));
@@ -129,7 +129,7 @@ START_TEST(record_that_cannot_be_written_is_an_output_error)
   ck_petsc_fails(BASE_ERROR(BASE_EXIT_OUTPUT), sidecar_write(s, "done"));
   ck_assert_str_eq(base_error_message(), "/nowhere/r.h5.run.json: run record: cannot be written: "
                                          "No such file or directory");
-  ck_petsc(sidecar_destroy(&s));
+  ck_petsc(sidecar_close(&s, PETSC_SUCCESS));
 }
 END_TEST
 

@@ -63,6 +63,9 @@ MPI_Comm checkpoint_comm(const checkpoint *c);
 /* checkpoint_path - the file to go on from, or NULL.  Not collective. */
 const char *checkpoint_path(const checkpoint *c);
 
+/* checkpoint_newest - the newest file that is there now, or NULL.  Not collective. */
+const char *checkpoint_newest(const checkpoint *c);
+
 /* checkpoint_watch - from here on signals stop the run.  Not collective. */
 PetscErrorCode checkpoint_watch(checkpoint *c);
 
@@ -115,6 +118,7 @@ typedef struct checkpoint_cost {
   int64_t n_write, bytes; /* bytes of the last file */
   double seconds;         /* of all writes */
   int64_t n_session;      /* sessions before this one that wrote to it */
+  int64_t n_step;         /* steps of runs that this session came to */
 } checkpoint_cost;
 void checkpoint_get_cost(const checkpoint *c, checkpoint_cost *cost);
 

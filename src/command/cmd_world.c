@@ -272,7 +272,7 @@ PetscErrorCode cmd_world(MPI_Comm comm, options *o)
     code = write_world(comm, w, o, output, side);
   else if (!code && !options_bool(o, "quiet"))
     code = describe(w, o, source);
-  PetscCall(sidecar_destroy(&side));
+  PetscCall(sidecar_close(&side, code));
   PetscCall(world_destroy(&w));
   PetscCall(code);
   PetscFunctionReturn(PETSC_SUCCESS);

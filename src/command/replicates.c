@@ -225,9 +225,10 @@ static PetscErrorCode run_batch(replicates *r, int64_t first, int64_t *n_here)
     failed = estimate_runs(&s->e, s->s, theta, key, n, &r->run[k - from]);
     PetscCall(simulate_end_task(s->s));
     if (!failed) r->ended = k - from + n;
-    PetscCall(progress_update(s->p,
-                              PetscMin((k - from + n) * s->groups->n_group + first, r->n_replicate),
-                              s->s->agent_steps * s->groups->n_group));
+    if (!failed)
+      PetscCall(
+        progress_update(s->p, PetscMin((k - from + n) * s->groups->n_group + first, r->n_replicate),
+                        s->s->agent_steps * s->groups->n_group));
   }
   *n_here = PetscMax(to - from, 0);
   if (s->groups->n_group > 1)

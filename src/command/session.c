@@ -190,6 +190,7 @@ PetscErrorCode session_check(session *s)
   PetscCall(checkpoint_check(s->o));
   PetscCall(options_check(s->o));
   if (!s->output) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(sidecar_create(s->comm, s->o, s->output, &s->side));
   s->n_input = command_inputs(s->o, s->input);
   PetscCall(checkpoint_create(s->comm, s->o, s->output, s->n_input, s->input, &s->checkpoint));
   PetscCall(session_was_done(s));
@@ -246,7 +247,6 @@ PetscErrorCode session_load(session *s, int n_by, const char *const by[], bool e
   PetscCall(ensemble_create(s->comm, ranks_per_world(s->o), &s->groups));
   PetscCall(progress_create(s->comm, s->o, s->output, &s->p));
   PetscCall(progress_phase(s->p, "load", "world", 1));
-  if (s->output) PetscCall(sidecar_create(s->comm, s->o, s->output, &s->side));
   PetscCall(session_read(s));
   PetscCall(simulate_create(s->w, s->m, n_by, by, everywhere, &s->s));
   PetscCall(session_require_memory(s));
@@ -297,16 +297,35 @@ static PetscErrorCode session_note_estimator(session *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* How far a run came that did not come to its end, and what the next one goes on from. */
+static PetscErrorCode session_note_end(session *s, bool is_stopped)
+{
+  checkpoint_cost cost;
+
+  PetscFunctionBegin;
+  checkpoint_get_cost(s->checkpoint, &cost);
+  if (is_stopped) {
+    PetscCall(sidecar_int(s->side, "exit_code", BASE_EXIT_STOPPED));
+    PetscCall(sidecar_text(s->side, "error", base_error_message()));
+  }
+  if (s->p) PetscCall(progress_note(s->p, s->side));
+  PetscCall(sidecar_int(s->side, "steps", cost.n_step));
+  PetscCall(sidecar_text(s->side, "checkpoint", checkpoint_newest(s->checkpoint)));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 PetscErrorCode session_close(session **out, PetscErrorCode code)
 {
   session *s = *out;
   const bool is_stopped = code == BASE_ERROR(BASE_EXIT_STOPPED);
+  const bool is_failed = base_exit_code(code) && !is_stopped;
   const char *state = is_stopped ? "stopped" : code ? "failed" : "done";
 
   PetscFunctionBegin;
   if (!s) PetscFunctionReturn(PETSC_SUCCESS);
   *out = NULL;
   if (s->p) PetscCall(progress_finish(s->p, state));
+  if (s->side && (is_failed || is_stopped)) (void)session_note_end(s, is_stopped);
   if (s->side && (!code || is_stopped)) {
     PetscCall(session_note_cost(s));
     PetscCall(session_note_estimator(s));
@@ -316,7 +335,7 @@ PetscErrorCode session_close(session **out, PetscErrorCode code)
     PetscCall(sidecar_write(s->side, state));
   }
   if (!code) PetscCall(checkpoint_finish(s->checkpoint));
-  PetscCall(sidecar_destroy(&s->side));
+  PetscCall(sidecar_close(&s->side, code));
   PetscCall(progress_destroy(&s->p));
   PetscCall(simulate_destroy(&s->s));
   PetscCall(model_destroy(&s->m));

@@ -79,7 +79,8 @@ PetscErrorCode session_load_by(session *s);
  *
  * In      code  what the command's work came to: if 0 or stopped, the sidecar is written with state
  *               "done" or "stopped", and the checkpoint of what is done is removed; otherwise nothing
- *               is communicated, so that no rank waits for one that failed */
+ *               is communicated, so that no rank waits for one that failed, and the sidecar is left
+ *               to who says why */
 PetscErrorCode session_close(session **s, PetscErrorCode code);
 
 #endif

@@ -399,6 +399,7 @@ PetscErrorCode sweeping_merge(MPI_Comm comm, options *o)
 {
   const char *output = options_path(o, "output") ? options_path(o, "output") : "sweep.h5";
   sweeping x = {0};
+  PetscErrorCode code;
   sidecar *side;
   PetscMPIInt rank;
 
@@ -407,11 +408,12 @@ PetscErrorCode sweeping_merge(MPI_Comm comm, options *o)
   PetscCall(options_check(o));
   PetscCall(h5_probe_output(comm, output, options_bool(o, "overwrite")));
   PetscCall(sidecar_create(comm, o, output, &side));
-  PetscCall(read_all(comm, o, &x));
+  code = read_all(comm, o, &x);
   if (rank) PetscCall(PetscFree(x.table.row));
-  PetscCall(sweeping_finish(comm, output, options_bool(o, "quiet"), &x));
-  PetscCall(sidecar_write(side, "done"));
-  PetscCall(sidecar_destroy(&side));
+  if (!code) code = sweeping_finish(comm, output, options_bool(o, "quiet"), &x);
+  if (!code) code = sidecar_write(side, "done");
+  PetscCall(sidecar_close(&side, code));
+  PetscCall(code);
   PetscCall(sweeping_destroy(&x));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -113,15 +113,17 @@ static int put(int fd, const char *text, size_t n)
   return 0;
 }
 
-PetscErrorCode json_write(const json_text *j, const char path[], bool is_safe, int *problem)
+PetscErrorCode json_write(const json_text *j, const char path[], int rank, bool is_safe,
+                          int *problem)
 {
-  char *part;
-  size_t size = strlen(path) + 6;
+  char *part, who[16] = "";
+  size_t size = strlen(path) + sizeof who + sizeof ".part";
   int fd;
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1(size, &part));
-  snprintf(part, size, "%s.part", path);
+  if (rank) snprintf(who, sizeof who, ".%d", rank);
+  snprintf(part, size, "%s%s.part", path, who);
   fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   *problem = fd < 0 ? errno : put(fd, j->text, j->used);
   if (!*problem && is_safe && fsync(fd)) *problem = errno;

@@ -19,8 +19,10 @@ PetscErrorCode json_string(json_text *j, const char text[]);
 PetscErrorCode json_real(json_text *j, double value); /* null if it is not finite */
 PetscErrorCode json_destroy(json_text *j);
 
-/* json_write - to <path>.part, then rename; problem: 0 or an errno.  With is_safe also fsync. */
-PetscErrorCode json_write(const json_text *j, const char path[], bool is_safe, int *problem);
+/* json_write - to <path>.part, or <path>.<rank>.part of another rank than 0, then rename; problem: 0
+ * or an errno.  With is_safe also fsync. */
+PetscErrorCode json_write(const json_text *j, const char path[], int rank, bool is_safe,
+                          int *problem);
 
 /* json_now - "2026-03-01T12:00:00Z" */
 void json_now(char text[32]);

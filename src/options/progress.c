@@ -23,7 +23,7 @@ typedef struct sample {
 } sample;
 
 struct progress {
-  PetscMPIInt rank; /* all below is rank 0's */
+  PetscMPIInt rank; /* all below but phase, unit, total and done is rank 0's */
   bool has_line, has_log;
   bool is_line_open; /* a live line stands on the terminal */
   char *status;      /* <output>.status.json, owned, or NULL */
@@ -137,7 +137,7 @@ static PetscErrorCode save(progress *p, double now, const char state[])
   PetscCall(json_real(&j, left));
   PetscCall(json_add(&j, ",\n  \"seconds_elapsed\": %.3f,\n  \"updated\": \"%s\"\n}\n",
                      now - p->start, time_text));
-  PetscCall(json_write(&j, p->status, false, &problem));
+  PetscCall(json_write(&j, p->status, 0, false, &problem));
   PetscCall(json_destroy(&j));
   if (problem) { /* the result matters, its status does not */
     fprintf(stderr, "gradus: warning: %s: cannot be written: %s\n", p->status, strerror(problem));
@@ -173,16 +173,16 @@ static void end_phase(progress *p, double now)
 
 PetscErrorCode progress_phase(progress *p, const char phase[], const char unit[], int64_t total)
 {
-  double now;
+  const double now = MPI_Wtime();
 
   PetscFunctionBegin;
-  if (p->rank) PetscFunctionReturn(PETSC_SUCCESS);
-  now = MPI_Wtime();
-  end_phase(p, now);
+  if (!p->rank) end_phase(p, now);
   PetscCall(PetscStrncpy(p->phase, phase, sizeof p->phase));
   PetscCall(PetscStrncpy(p->unit, unit, sizeof p->unit));
   p->total = total;
-  p->done = p->n_samples = 0;
+  p->done = 0;
+  if (p->rank) PetscFunctionReturn(PETSC_SUCCESS);
+  p->n_samples = 0;
   p->agent_steps = 0;
   p->phase_start = p->printed = now;
   take_sample(p, now);
@@ -195,14 +195,24 @@ PetscErrorCode progress_update(progress *p, int64_t done, double agent_steps)
   double now;
 
   PetscFunctionBegin;
+  p->done = done;
   if (p->rank) PetscFunctionReturn(PETSC_SUCCESS);
   now = MPI_Wtime();
-  p->done = done;
   p->agent_steps = agent_steps;
   print(p, now, false);
   if (now - p->saved > status_every) PetscCall(save(p, now, "running"));
   if (!p->n_samples || now - p->samples[(p->n_samples - 1) % N_SAMPLES].time > sample_every)
     take_sample(p, now);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode progress_note(const progress *p, sidecar *s)
+{
+  PetscFunctionBegin;
+  PetscCall(sidecar_text(s, "phase", p->phase));
+  PetscCall(sidecar_text(s, "unit", p->unit));
+  PetscCall(sidecar_int(s, "units_done", p->done));
+  PetscCall(sidecar_int(s, "units_in_all", p->total));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -9,36 +9,18 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <yaml.h>
 
 struct sidecar {
   MPI_Comm comm; /* duplicate, owned */
   PetscMPIInt rank, size;
-  const options *o; /* borrowed */
-  char *path;       /* owned */
-  char start[32];
+  char *output; /* owned */
   double start_time;
-  json_text notes; /* ",\n  key: value" for each note */
+  json_text head, notes; /* ",\n  key: value" each: what is known at the start; each note */
 };
 
-PetscErrorCode sidecar_create(MPI_Comm comm, const options *o, const char output[], sidecar **out)
-{
-  sidecar *s;
-  size_t size = strlen(output) + sizeof ".run.json";
-
-  PetscFunctionBegin;
-  PetscCall(PetscNew(&s));
-  PetscCallMPI(MPI_Comm_dup(comm, &s->comm));
-  PetscCallMPI(MPI_Comm_rank(comm, &s->rank));
-  PetscCallMPI(MPI_Comm_size(comm, &s->size));
-  s->o = o;
-  PetscCall(PetscMalloc1(size, &s->path));
-  snprintf(s->path, size, "%s.run.json", output);
-  json_now(s->start);
-  s->start_time = MPI_Wtime();
-  *out = s;
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
+static sidecar *left; /* of a run that failed */
 
 static PetscErrorCode add_key(json_text *j, const char key[])
 {
@@ -63,14 +45,13 @@ static PetscErrorCode add_text(json_text *j, const char key[], const char value[
 PetscErrorCode sidecar_text(sidecar *s, const char key[], const char value[])
 {
   PetscFunctionBegin;
-  if (!s->rank) PetscCall(add_text(&s->notes, key, value));
+  PetscCall(add_text(&s->notes, key, value));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 PetscErrorCode sidecar_real(sidecar *s, const char key[], double value)
 {
   PetscFunctionBegin;
-  if (s->rank) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(add_key(&s->notes, key));
   PetscCall(json_real(&s->notes, value));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -79,7 +60,6 @@ PetscErrorCode sidecar_real(sidecar *s, const char key[], double value)
 PetscErrorCode sidecar_int(sidecar *s, const char key[], int64_t value)
 {
   PetscFunctionBegin;
-  if (s->rank) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(add_key(&s->notes, key));
   PetscCall(json_add(&s->notes, "%" PRId64, value));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -199,58 +179,108 @@ static PetscErrorCode add_job(json_text *j)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode compose(sidecar *s, const char state[], json_text *j)
+PetscErrorCode sidecar_create(MPI_Comm comm, const options *o, const char output[], sidecar **out)
 {
-  char now[32], number[32];
+  char start[32];
+  sidecar *s;
 
   PetscFunctionBegin;
-  PetscCall(json_add(j, "{\n  \"state\": "));
-  PetscCall(json_string(j, state));
-  PetscCall(add_hosts(s, j));
-  if (s->rank) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscNew(&s));
+  *out = s;
+  PetscCallMPI(MPI_Comm_dup(comm, &s->comm));
+  PetscCallMPI(MPI_Comm_rank(comm, &s->rank));
+  PetscCallMPI(MPI_Comm_size(comm, &s->size));
+  PetscCall(PetscStrallocpy(output, &s->output));
+  s->start_time = MPI_Wtime();
+  json_now(start);
+  PetscCall(add_text(&s->head, "started", start));
+  PetscCall(add_key(&s->head, "ranks"));
+  PetscCall(json_add(&s->head, "%d", (int)s->size));
+  PetscCall(add_job(&s->head));
+  PetscCall(add_versions(&s->head));
+  PetscCall(add_options(o, &s->head));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* <output>.run.json, or <output>.run.failed.json where the former is that of a result. */
+static void show_path(const sidecar *s, bool is_done, size_t size, char path[])
+{
+  const bool is_beside = !is_done && access(s->output, F_OK) == 0;
+
+  snprintf(path, size, "%s.run.%sjson", s->output, is_beside ? "failed." : "");
+}
+
+static PetscErrorCode add_end(const sidecar *s, json_text *j)
+{
+  char now[32];
+
+  PetscFunctionBegin;
   json_now(now);
-  PetscCall(add_text(j, "started", s->start));
   PetscCall(add_text(j, "stopped", now));
-  snprintf(number, sizeof number, "%.3f", MPI_Wtime() - s->start_time);
   PetscCall(add_key(j, "seconds"));
-  PetscCall(json_add(j, "%s", number));
-  PetscCall(add_key(j, "ranks"));
-  PetscCall(json_add(j, "%d", (int)s->size));
-  PetscCall(add_job(j));
-  PetscCall(add_versions(j));
-  PetscCall(add_options(s->o, j));
-  PetscCall(json_add(j, "%.*s\n}\n", (int)s->notes.used, s->notes.text ? s->notes.text : ""));
+  PetscCall(json_add(j, "%.3f%.*s%.*s\n}\n", MPI_Wtime() - s->start_time, (int)s->head.used,
+                     s->head.text ? s->head.text : "", (int)s->notes.used,
+                     s->notes.text ? s->notes.text : ""));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 PetscErrorCode sidecar_write(sidecar *s, const char state[])
 {
-  json_text j = {0};
+  const bool is_done = !strcmp(state, "done");
   const size_t used = s->notes.used;
-  char message[BASE_MESSAGE_SIZE] = "";
+  char path[PETSC_MAX_PATH_LEN], message[BASE_MESSAGE_SIZE] = "";
+  json_text j = {0};
   int problem = 0;
 
   PetscFunctionBegin;
   PetscCall(sidecar_int_by_rank(s, "peak_memory_bytes", base_memory_read().peak));
   PetscCall(sidecar_int_by_rank(s, "peak_address_bytes", base_memory_read().peak_address));
-  PetscCall(compose(s, state, &j));
-  if (!s->rank) PetscCall(json_write(&j, s->path, true, &problem));
+  show_path(s, is_done, sizeof path, path);
+  PetscCall(json_add(&j, "{\n  \"state\": \"%s\"", state));
+  PetscCall(add_hosts(s, &j));
+  PetscCall(add_end(s, &j));
+  if (!s->rank) PetscCall(json_write(&j, path, 0, true, &problem));
   PetscCall(json_destroy(&j));
   s->notes.used = used; /* a second call replaces the file */
   if (problem)
-    snprintf(message, sizeof message, "%s: run record: cannot be written: %s", s->path,
+    snprintf(message, sizeof message, "%.800s: run record: cannot be written: %s", path,
              strerror(problem));
   PetscCall(base_agree(s->comm, problem ? BASE_EXIT_OUTPUT : 0, message));
+  if (!s->rank && is_done) {
+    snprintf(path, sizeof path, "%s.run.failed.json", s->output);
+    unlink(path);
+  }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-PetscErrorCode sidecar_destroy(sidecar **s)
+PetscErrorCode sidecar_close(sidecar **s, PetscErrorCode code)
 {
+  const int exit_code = base_exit_code(code);
+
   PetscFunctionBegin;
   if (!*s) PetscFunctionReturn(PETSC_SUCCESS);
+  if (exit_code && exit_code != BASE_EXIT_STOPPED) {
+    left = *s;
+    *s = NULL;
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
   PetscCallMPI(MPI_Comm_free(&(*s)->comm));
+  PetscCall(json_destroy(&(*s)->head));
   PetscCall(json_destroy(&(*s)->notes));
-  PetscCall(PetscFree((*s)->path));
+  PetscCall(PetscFree((*s)->output));
   PetscCall(PetscFree(*s));
   PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+void sidecar_tell(int exit_code, const char message[])
+{
+  char path[PETSC_MAX_PATH_LEN];
+  json_text j = {0};
+  int problem;
+
+  if (!left) return;
+  show_path(left, false, sizeof path, path);
+  if (json_add(&j, "{\n  \"state\": \"failed\",\n  \"exit_code\": %d", exit_code)) return;
+  if (add_text(&j, "error", *message ? message : NULL) || add_end(left, &j)) return;
+  (void)json_write(&j, path, left->rank, true, &problem);
 }

@@ -176,6 +176,12 @@ const char *checkpoint_path(const checkpoint *c)
   return c ? c->from : NULL;
 }
 
+const char *checkpoint_newest(const checkpoint *c)
+{
+  if (!c) return NULL;
+  return !access(c->path, F_OK) ? c->path : !access(c->previous, F_OK) ? c->previous : NULL;
+}
+
 PetscErrorCode checkpoint_watch(checkpoint *c)
 {
   PetscFunctionBegin;

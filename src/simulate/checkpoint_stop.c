@@ -90,6 +90,7 @@ checkpoint_wish checkpoint_wants(checkpoint *c, bool is_leader, bool is_step)
     wish = PetscMax(wish, by_time(c, now));
   }
   c->steps += is_step;
+  c->cost.n_step += is_step;
   return PetscMax(wish, (checkpoint_wish)caught);
 }
 

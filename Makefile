@@ -2,6 +2,7 @@
 # make demo       set up, build, calibrate    make lint      layers, format, headers on their own
 # make bench      measure (minutes)           make install   DESTDIR= PREFIX=/usr/local
 # make bench-full the same to 10^7 agents     make check-large   same bytes at 10^6 agents
+# make stress     full tier of reliability       make soak      SOAK=120 minutes of faults
 # make DEBUG=1    assertions, -Og             make check-san, make check-valgrind
 # make SAN=1      DEBUG and sanitizers        make format, make clean, make distclean
 # make units      tests/test_*.c alone, without set-up and program
@@ -147,6 +148,9 @@ bench-full: $(program) $(benches)
 	@$(setting) sh tests/bench_checkpoint.sh
 stress: $(program) # the full tier of the reliability tests
 	@$(setting) sh tests/stress.sh
+soak: $(program) # SOAK=minutes of runs disturbed at random
+	@mkdir -p $(BUILD)/tmp/soak
+	@$(setting) TEST_TMP="$(abspath $(BUILD))/tmp/soak" SOAK="$(SOAK)" SEED="$(SEED)" $(PYTHON) tests/soak.py
 check-large: $(program)
 	@$(setting) sh tests/large_same_bytes.sh
 	@$(setting) $(PYTHON) tests/large_spa.py
@@ -184,7 +188,7 @@ clean:
 distclean: clean
 	$(RM) -r configure configure~ config.mk config.log config.status config.setup.log aclocal.m4 autom4te.cache
 
-.PHONY: all setup demo run-demo check run-tests check-san check-valgrind units bench bench-full stress check-large england lint \
+.PHONY: all setup demo run-demo check run-tests check-san check-valgrind units bench bench-full stress soak check-large england lint \
         format install clean distclean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -42,9 +42,8 @@ verdict "without coordinates hilbert is blocks, and says so" "$(grep -q 'hilbert
 
 [ -z "$SAN" ] || { echo "skip memory (sanitizers)"; exit 0; }
 rest="-days 4 -initial_cases 100 -progress none -quiet -overwrite"
-world="-world synthetic:600000 $rest"
-for n in 1 2; do
-  "$MPIEXEC" -q -n $n "$GRADUS" sensitivity $world -free beta_household,beta_work,beta_leisure \
+for n in 1 2 4; do
+  "$MPIEXEC" -q -n $n "$GRADUS" sensitivity -world synthetic:600000 $rest -free beta_household,beta_work,beta_leisure \
     -output "$tmp/r.h5" || echo "FAIL a run on $n ranks"
   told=$("$PYTHON" - "$tmp/r.h5.run.json" <<'EOF'
 import json, sys
@@ -58,16 +57,21 @@ EOF
 done
 
 # RLIMIT_AS counts address space, most of which MPI and libraries take before the run's own begins.
-space() { # agents: kB of address space at the peak of a run
-  (ulimit -v 100000000; "$GRADUS" sensitivity -world "synthetic:$1" $rest -free beta_household \
-    -output "$tmp/s.h5" >"$tmp/out" &&
-    "$PYTHON" -c "import json; print(json.load(open('$tmp/s.h5.run.json'))['peak_address_bytes'][0] // 1024)")
+limited() { # kB ranks agents: a run with so much address space for each rank
+  (ulimit -v "$1"
+   "$MPIEXEC" -q -n "$2" "$GRADUS" sensitivity -world "synthetic:$3" $rest -free beta_household \
+     -output "$tmp/s.h5" >"$tmp/out" 2>"$tmp/error")
 }
-base=$(space 1000) need=$(space 600000)
-for share in 20 50 80; do
-  (ulimit -v $((base + (need - base) * share / 100))
-   "$GRADUS" sensitivity $world -free beta_household -output "$tmp/s.h5" >"$tmp/out" 2>"$tmp/error")
-  code=$?
-  verdict "address space for $share % of the agents: exit 5, one line with need and limit ($code: $(head -c 160 "$tmp/error"))" \
-    "$([ $code -eq 5 ] && [ "$(wc -l <"$tmp/error")" -eq 1 ] && grep -q 'needs.*the limit is' "$tmp/error" && echo 1)"
+space() { # ranks agents: kB of address space at the peak of a run
+  limited 100000000 "$1" "$2" && "$PYTHON" -c \
+    "import json; print(max(json.load(open('$tmp/s.h5.run.json'))['peak_address_bytes']) // 1024)"
+}
+for n in 1 4; do
+  base=$(space $n 1000) need=$(space $n 600000)
+  for share in 25 50 75 90; do
+    limited $((base + (need - base) * share / 100)) $n 600000
+    code=$?
+    verdict "address space for $share % of the agents, $n ranks: exit 5, one line with need and limit ($code: $(head -c 160 "$tmp/error"))" \
+      "$([ $code -eq 5 ] && [ "$(wc -l <"$tmp/error")" -eq 1 ] && grep -q 'needs.*the limit is' "$tmp/error" && echo 1)"
+  done
 done

@@ -446,7 +446,7 @@ void model_record_weight(model_record *r, int flow, PetscInt i, double n, double
   size_t column;
   model_block *b;
 
-  if (n >= (double)r->n_time) return;
+  if (!(n < (double)r->n_time)) return;
   b = find(r, n > 0 ? (PetscInt)n : 0, flow, &column);
   for (int s = 0; s < r->n_set; s++) {
     const size_t at = (size_t)r->row[s][i] * MODEL_BLOCK * (size_t)r->n_flow + column;
@@ -474,7 +474,11 @@ void model_record_event(model_record *r, int flow, PetscInt i, double time, cons
 {
   const double x = time / r->dt, up = ceil(x), phi = up - x;
 
-  if (up >= (double)r->n_time) return;
+  if (!(up <
+        (double)r->n_time)) { /* a time that is no number makes its counts none, which is told */
+    if (isnan(up)) add_part(r, flow, i, r->first * MODEL_BLOCK, up, 0, NULL);
+    return;
+  }
   if (up < 0) {
     add_part(r, flow, i, 0, 1.0, 0, NULL);
     return;

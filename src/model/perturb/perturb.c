@@ -20,6 +20,8 @@ PetscErrorCode perturb_create(world *w, const perturb_ops *ops, const void *cont
   p->context = context;
   p->n_step = n_step;
   p->dt = dt;
+  p->span = n_step / PERTURB_SPANS + 1;
+  p->n_span = n_step / p->span + 1;
   PetscCall(world_venues_create(w, &p->venue));
   for (int k = 0; k < w->n_kind; k++) p->n_column += w->kind[k].n_slot;
   PetscCall(
@@ -200,7 +202,7 @@ static PetscErrorCode grow_worlds(perturb *p, int32_t n)
     PetscCall(PetscRealloc((size_t)p->max_world * P * sizeof *p->weight, &p->weight));
   }
   if (p->how->weight[0]) {
-    const size_t row = (size_t)p->n_step + 1;
+    const size_t row = (size_t)p->n_span;
 
     PetscCall(PetscRealloc((size_t)(p->n_world + n) * row * sizeof(int32_t), &p->difference));
     PetscCall(PetscArrayzero(p->difference + (size_t)p->n_world * row, (size_t)n * row));
@@ -307,18 +309,22 @@ PetscErrorCode perturb_join(perturb *p)
 
 /* ---- statistics ---- */
 
-/* |df|^2 of a world, from the changes of its total at each time. */
+/* |df|^2 of a world, from the changes of its total in each span, as they are at its end. */
 static double length_of(const perturb *p, const int32_t *change)
 {
+  const PetscInt window = PetscMax(MODEL_WINDOW / p->span, 1);
   double sum = 0, total = 0, before = 0;
 
-  for (PetscInt n = 0; n <= p->n_step; n++) {
-    total += change[n];
-    if (n >= MODEL_WINDOW) before += change[n - MODEL_WINDOW];
-    sum += total * p->how->weight[0][n] * total * p->how->weight[0][n];
-    sum += (total - before) * p->how->weight[1][n] * (total - before) * p->how->weight[1][n];
+  for (PetscInt s = 0; s < p->n_span; s++) {
+    const PetscInt n = PetscMin((s + 1) * p->span - 1, p->n_step);
+    double w[2];
+
+    for (int k = 0; k < 2; k++) w[k] = p->how->weight[k][n];
+    total += change[s];
+    if (s >= window) before += change[s - window];
+    sum += total * w[0] * total * w[0] + (total - before) * w[1] * (total - before) * w[1];
   }
-  return sum;
+  return sum * (double)p->span;
 }
 
 PetscErrorCode perturb_finish(perturb *p)
@@ -335,8 +341,8 @@ PetscErrorCode perturb_finish(perturb *p)
   for (int32_t first = 0; first < p->n_world; first += 4096) { /* counts of MPI are ints */
     const int32_t rows = (int32_t)PetscMin(p->n_world - first, 4096);
 
-    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, p->difference + (size_t)first * (size_t)n,
-                               rows * (int)n, MPI_INT32_T, MPI_SUM, p->w->comm));
+    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, p->difference + (size_t)first * (size_t)p->n_span,
+                               rows * (int)p->n_span, MPI_INT32_T, MPI_SUM, p->w->comm));
   }
   PetscCall(PetscArrayzero(how->length, n));
   PetscCall(PetscArrayzero(how->square, how->n_free));
@@ -344,7 +350,7 @@ PetscErrorCode perturb_finish(perturb *p)
   PetscCall(PetscArrayzero(how->work, n));
   for (PetscInt s = 0; s < n; s++) how->importance[s] = (double)p->counted[s] * 0x1p-20;
   for (int32_t w = 0; w < p->n_world; w++) {
-    const double length = length_of(p, p->difference + (size_t)w * (size_t)n);
+    const double length = length_of(p, p->difference + (size_t)w * (size_t)p->n_span);
 
     how->length[p->world_step[w]] += length;
     how->opened[p->world_step[w]]++;

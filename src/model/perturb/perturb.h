@@ -24,7 +24,10 @@
 
 #include "gradus/model.h"
 
-enum { PERTURB_MAX_FREE = MODEL_MAX_PARAMETERS };
+enum {
+  PERTURB_MAX_FREE = MODEL_MAX_PARAMETERS,
+  PERTURB_SPANS = 128 /* of a run, at most, in which pilots tell differences apart */
+};
 
 /* When an agent was infected and when it ceased to be infectious [day]; INFINITY: not so far. */
 typedef struct perturb_life {
@@ -207,10 +210,11 @@ struct perturb {
   int32_t n_world, max_world;
   uint64_t *world_key;
   PetscInt *world_step;
-  double *weight;      /* [max_world][n_free] */
-  int64_t *touches;    /* [max_world] here */
-  int32_t *difference; /* [max_world][n_step + 1] change of the total infections at each time here;
-                          only if how->weight is given */
+  double *weight;        /* [max_world][n_free] */
+  int64_t *touches;      /* [max_world] here */
+  int32_t *difference;   /* [max_world][n_span] change of the total infections in each span of steps
+                          here; only if how->weight is given */
+  PetscInt span, n_span; /* steps of one, so that memory does not grow with the steps */
   perturb_rates rates;
   double
     *attempts; /* [n_site] that a unit of force makes at a venue at a kind's factor of 1 [1/day] */

@@ -17,7 +17,9 @@ void perturb_record(perturb *p, int32_t number, PetscInt i, perturb_life life, d
     const double n = PetscMax(ceil(life.from / p->dt), 0);
 
     if (n <= (double)p->n_step)
-      p->difference[(size_t)number * ((size_t)p->n_step + 1) + (size_t)n] += sign > 0 ? 1 : -1;
+      p->difference[(size_t)number * (size_t)p->n_span + (size_t)n / (size_t)p->span] += sign > 0
+                                                                                           ? 1
+                                                                                           : -1;
   }
 }
 

@@ -204,11 +204,11 @@ def killed():
             clear(out)
             code = None
             for _ in range(4 * n):
-                job = start(args, out, ranks, ["-checkpoint_every", every, "-checkpoint", "auto"])
+                job = start(args, out, ranks + 2 * (killed < n), ["-checkpoint_every", every, "-checkpoint", "auto"])
                 if killed < n:
                     time.sleep(instants.uniform(0.3, 0.3 + took))
                 if killed < n and job.poll() is None:
-                    send(job, signal.SIGKILL, ranks)
+                    send(job, signal.SIGKILL, ranks + 2)
                     killed += 1
                 code, err = finish(job)
                 if code == 0:

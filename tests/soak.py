@@ -136,8 +136,10 @@ def one_round(number, done):
         if fault == "damage":
             done["checkpoints damaged"] += damage(rng)
     left = sorted(p for p in glob.glob(OUT + "*") if not p.endswith(".json"))
-    if not what and (left != [OUT] or not filecmp.cmp(OUT, reference, False)):
-        what = f"other bytes, or more: {left}"
+    if not what and left != [OUT]:
+        what = f"left: {left}"
+    if not what and not filecmp.cmp(OUT, reference, False):
+        what = "other bytes"
     return what and f"{args}: {what}"
 
 

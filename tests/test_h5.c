@@ -424,6 +424,34 @@ START_TEST(bytes_do_not_depend_on_time_or_memory)
 }
 END_TEST
 
+/* As jobs on more ranks leave it that were killed while they wrote. */
+START_TEST(what_killed_jobs_left_goes_with_the_next_file)
+{
+  static const char *const endings[] = {"",
+                                        ".part.data.17",
+                                        ".part.metadata.3",
+                                        ".part.data.",
+                                        ".part.data.x",
+                                        ".part.metadata.3x",
+                                        ".partial"};
+  char path[PETSC_MAX_PATH_LEN], name[PETSC_MAX_PATH_LEN];
+  h5_file *f;
+
+  snprintf(path, sizeof path, "%s/left.h5", folder);
+  for (int i = 0; i < 7; i++) {
+    snprintf(name, sizeof name, "%s%s", path, endings[i]);
+    store(name, "x", 1);
+  }
+  ck_petsc(h5_create(PETSC_COMM_WORLD, path, "world", &f));
+  ck_petsc(h5_commit(&f));
+  MPI_Barrier(PETSC_COMM_WORLD);
+  for (int i = 0; i < 7; i++) {
+    snprintf(name, sizeof name, "%s%s", path, endings[i]);
+    ck_assert_all(PETSC_COMM_WORLD, (access(name, F_OK) == 0) == (i != 1 && i != 2));
+  }
+}
+END_TEST
+
 START_TEST(digest_of_a_path_does_not_depend_on_ranks)
 {
   const size_t n = 2 * H5_DIGEST_BLOCK + 12345;
@@ -717,6 +745,7 @@ Suite *suite(void)
   tcase_add_checked_fixture(good, setup, teardown);
   tcase_set_timeout(good, 0);
   tcase_add_test(good, slabs_come_back_as_written);
+  tcase_add_test(good, what_killed_jobs_left_goes_with_the_next_file);
   tcase_add_test(good, small_things_come_back_as_written);
   tcase_add_test(good, large_slabs_are_cut_and_put_together);
   tcase_add_test(good, bytes_do_not_depend_on_ranks_or_splits);

@@ -120,6 +120,11 @@ PetscErrorCode h5_digest_bytes(size_t n, const void *bytes, char hex[65]);
  * !overwrite, BASE_EXIT_OUTPUT if its folder is missing or not writable */
 PetscErrorCode h5_probe_output(MPI_Comm comm, const char path[], bool overwrite);
 
+/* h5_remove_remains - what jobs that were killed while they wrote it left of a file beside it:
+ * <path>.part and, of Open MPI's, <path>.part.data.<rank>, <path>.part.metadata.<rank>.  For one
+ * rank, while nobody writes it; h5_commit() does the same. */
+void h5_remove_remains(const char path[]);
+
 /* h5_identify - kind of a Gradus file from its user block, or "" if it is none.  Not collective. */
 PetscErrorCode h5_identify(const char path[], size_t size, char kind[]);
 

@@ -321,6 +321,7 @@ static int seal(const h5_file *file, const char block[H5_USER_BLOCK])
   if (!code && fsync(fd)) code = errno;
   if (close(fd) && !code) code = errno;
   if (!code && rename(file->part, file->path)) code = errno;
+  if (!code) h5_remove_remains(file->path);
   return code ? code : sync_folder(file->path);
 }
 

@@ -13,9 +13,12 @@
  */
 #include "h5_impl.h"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <mpi.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static struct {
@@ -32,6 +35,39 @@ __attribute__((constructor)) static void set_up_ompio(void)
 {
   setenv("OMPI_MCA_sharedfp", "^sm,lockedfile", 0);
   setenv("OMPI_MCA_fbtl_posix_write_datasieving", "0", 1);
+}
+
+/* Is it what a file's name goes on with: "", or ".data.3", ".metadata.3" of rank 3? */
+static bool is_remains(const char ending[])
+{
+  int n = 0;
+
+  if (!ending[0]) return true;
+  (void)sscanf(ending, ".data.%*u%n", &n);
+  if (!n) (void)sscanf(ending, ".metadata.%*u%n", &n);
+  return n && !ending[n];
+}
+
+void h5_remove_remains(const char path[])
+{
+  char folder[PETSC_MAX_PATH_LEN], name[PETSC_MAX_PATH_LEN], part[PETSC_MAX_PATH_LEN];
+  const char *base;
+  const struct dirent *entry;
+  DIR *d;
+  size_t n;
+
+  snprintf(folder, sizeof folder, "%s", path);
+  snprintf(part, sizeof part, "%s.part", path);
+  base = strrchr(part, '/') ? strrchr(part, '/') + 1 : part;
+  n = strlen(base);
+  d = opendir(dirname(folder));
+  while (d && (entry = readdir(d)) != NULL) {
+    if (strncmp(entry->d_name, base, n) || !is_remains(entry->d_name + n)) continue;
+    if (snprintf(name, sizeof name, "%.*s%s", (int)(base - part), part, entry->d_name) <
+        (int)sizeof name)
+      unlink(name);
+  }
+  if (d) closedir(d);
 }
 
 bool h5_is_of_a_disk(int code)

@@ -380,5 +380,6 @@ PetscErrorCode checkpoint_finish(checkpoint *c)
   unlink(c->path);
   unlink(c->previous);
   unlink(c->fresh);
+  h5_remove_remains(c->fresh);
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -26,7 +26,7 @@ endif
 
 NAME    := gradus
 VERSION := $(shell sed -n '/^AC_INIT/s/.*\[\([0-9.]*\)\].*/\1/p' configure.ac)
-BUILD   := build$(if $(SAN),-san,$(if $(DEBUG),-debug))
+BUILD   := build$(if $(SAN),-san,$(if $(COV),-cov,$(if $(DEBUG),-debug)))
 PREFIX  ?= /usr/local
 BINDIR  ?= $(PREFIX)/bin
 LIBDIR  ?= $(PREFIX)/lib
@@ -41,7 +41,7 @@ WARN  := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wmissing-prot
          $(if $(WERROR),-Werror)
 flags  = -std=gnu11 $(CFLAGS) $(ARCH) $(if $(SAN)$(DEBUG),-Og -DBASE_DEBUG) \
          $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all \
-         -fno-omit-frame-pointer -rdynamic) $(FLOAT)
+         -fno-omit-frame-pointer -rdynamic) $(if $(COV),-O1 --coverage -fprofile-update=atomic) $(FLOAT)
 compile = $(CC) -Iinclude -Isrc $(CPPFLAGS) $(flags)
 comma  := ,
 hash   := \#
@@ -132,6 +132,9 @@ run-tests: $(program) $(tests)
 check-san:
 	@sh .ci/setup tools
 	$(again) SAN=1 RANKS="1 3" units
+coverage: # lines that tests reach: of the unit tests on one rank and of the quicker scripts, or ONLY=...
+	$(again) COV=1 RANKS=1 run-tests ONLY="$(or $(ONLY),test_ clean errors failures files plan faults compare forms sweep predict restart)"
+	@$(PYTHON) tests/coverage.py build-cov
 check-valgrind:
 	@sh .ci/setup tools
 	$(again) VALGRIND=1 RANKS="1 2" ONLY="$(or $(ONLY),real dual rng options progress h5 world)" units
@@ -188,7 +191,7 @@ clean:
 distclean: clean
 	$(RM) -r configure configure~ config.mk config.log config.status config.setup.log aclocal.m4 autom4te.cache
 
-.PHONY: all setup demo run-demo check run-tests check-san check-valgrind units bench bench-full stress soak check-large england lint \
+.PHONY: all setup demo run-demo check run-tests check-san check-valgrind coverage units bench bench-full stress soak check-large england lint \
         format install clean distclean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:

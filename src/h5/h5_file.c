@@ -309,15 +309,14 @@ static int sync_folder(const char path[])
 static int seal(const h5_file *file, const char block[H5_USER_BLOCK])
 {
   int fd = open(file->part, O_WRONLY | O_CLOEXEC), code = 0;
-  ssize_t put;
+  ssize_t put = 0;
 
   if (fd < 0) return errno;
-  do put = pwrite(fd, block, H5_USER_BLOCK, 0);
-  while (put < 0 && errno == EINTR);
-  if (put < 0)
-    code = errno;
-  else if (put != H5_USER_BLOCK)
-    code = ENOSPC;
+  for (ssize_t at = 0; !code && at < H5_USER_BLOCK; at += PetscMax(put, 0)) {
+    put = pwrite(fd, block + at, (size_t)(H5_USER_BLOCK - at), at);
+    if (put == 0) code = ENOSPC;
+    if (put < 0 && errno != EINTR) code = errno;
+  }
   if (!code && fsync(fd)) code = errno;
   if (close(fd) && !code) code = errno;
   if (!code && rename(file->part, file->path)) code = errno;

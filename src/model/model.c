@@ -385,23 +385,25 @@ PetscErrorCode model_record_take(model_record *r)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-static PetscErrorCode make_block(model_record *r, model_block **block)
+static PetscErrorCode make_block(model_record *r, model_block **out)
 {
+  model_block *b;
+
   PetscFunctionBegin;
   if (r->n_spare) {
-    *block = r->spare[--r->n_spare];
+    b = r->spare[--r->n_spare];
   } else {
-    PetscCall(PetscNew(block));
+    PetscCall(PetscNew(&b));
     for (int s = 0; s < r->n_set; s++) {
-      PetscCall(PetscMalloc1(block_cells(r, s), &(*block)->val[s]));
-      if (r->width)
-        PetscCall(PetscMalloc1(block_cells(r, s) * (size_t)r->width, &(*block)->der[s]));
+      PetscCall(PetscMalloc1(block_cells(r, s), &b->val[s]));
+      if (r->width) PetscCall(PetscMalloc1(block_cells(r, s) * (size_t)r->width, &b->der[s]));
     }
   }
   for (int s = 0; s < r->n_set; s++) {
-    PetscCall(PetscArrayzero((*block)->val[s], block_cells(r, s)));
-    if (r->width) PetscCall(PetscArrayzero((*block)->der[s], block_cells(r, s) * (size_t)r->width));
+    PetscCall(PetscArrayzero(b->val[s], block_cells(r, s)));
+    if (r->width) PetscCall(PetscArrayzero(b->der[s], block_cells(r, s) * (size_t)r->width));
   }
+  *out = b;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -415,12 +417,13 @@ PetscErrorCode model_record_block(model_record *r, PetscInt b, model_block **blo
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The block of column n, and in *at the cell of a row's flow there without the row's own part. */
+/* The block of column n, and in *at the cell of a row's flow there without the row's own part; NULL if
+ * there is no memory for it, which simulate_run() looks for. */
 static model_block *find(model_record *r, PetscInt n, int flow, size_t *at)
 {
   model_block *block = r->block[n / MODEL_BLOCK];
 
-  if (!block) PetscCallAbort(PETSC_COMM_SELF, model_record_block(r, n / MODEL_BLOCK, &block));
+  if (!block && model_record_block(r, n / MODEL_BLOCK, &block)) return NULL;
   *at = (size_t)(n % MODEL_BLOCK) * (size_t)r->n_flow + (size_t)flow;
   return block;
 }
@@ -431,7 +434,7 @@ void model_record_add(model_record *r, int flow, PetscInt i, PetscInt n, double 
   size_t column;
   model_block *b = find(r, n, flow, &column);
 
-  for (int s = 0; s < r->n_set; s++) {
+  for (int s = 0; b && s < r->n_set; s++) {
     const size_t at = (size_t)r->row[s][i] * MODEL_BLOCK * (size_t)r->n_flow + column;
 
     b->val[s][at] += value;
@@ -448,7 +451,7 @@ void model_record_weight(model_record *r, int flow, PetscInt i, double n, double
 
   if (!(n < (double)r->n_time)) return;
   b = find(r, n > 0 ? (PetscInt)n : 0, flow, &column);
-  for (int s = 0; s < r->n_set; s++) {
+  for (int s = 0; b && s < r->n_set; s++) {
     const size_t at = (size_t)r->row[s][i] * MODEL_BLOCK * (size_t)r->n_flow + column;
     double *der = b->der[s] + at * (size_t)r->width;
 
@@ -462,7 +465,7 @@ static void add_part(model_record *r, int flow, PetscInt i, PetscInt n, double p
   size_t column;
   model_block *b = find(r, n, flow, &column);
 
-  for (int s = 0; s < r->n_set; s++) {
+  for (int s = 0; b && s < r->n_set; s++) {
     const size_t at = (size_t)r->row[s][i] * MODEL_BLOCK * (size_t)r->n_flow + column;
 
     b->val[s][at] += part;

@@ -15,8 +15,12 @@ static PetscErrorCode make_room(json_text *j, size_t n)
 {
   PetscFunctionBegin;
   if (j->used + n + 1 > j->room) {
-    j->room = 2 * (j->used + n) + 256;
-    PetscCall(PetscRealloc(j->room, &j->text));
+    const size_t room = 2 * (j->used + n) + 256;
+    PetscErrorCode code = PetscRealloc(room, &j->text);
+
+    if (code) *j = (json_text){0}; /* a later text, of this failure, starts anew */
+    PetscCall(code);
+    j->room = room;
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }

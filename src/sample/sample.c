@@ -63,10 +63,14 @@ void sample_add_score(sample *s, const dual *p, double by)
 
 static sample_event *append_event(sample *s)
 {
+  static sample_event nowhere; /* without memory; simulate_run() looks for the error */
+
   if (s->n_event == s->max_event) {
-    s->max_event = 2 * s->max_event + 16;
-    PetscCallAbort(PETSC_COMM_SELF,
-                   PetscRealloc((size_t)s->max_event * sizeof *s->event, &s->event));
+    const int room = 2 * s->max_event + 16;
+
+    if (base_error_code() || PetscRealloc((size_t)room * sizeof *s->event, &s->event))
+      return &nowhere;
+    s->max_event = room;
   }
   return memset(&s->event[s->n_event++], 0, sizeof *s->event);
 }

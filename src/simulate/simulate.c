@@ -147,6 +147,7 @@ PetscErrorCode simulate_run(simulate *s, const dual theta[], int n_direction, rn
   PetscCall(simulate_replay(s, n_direction, at, y, &is_known));
   if (is_known) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(simulate_begin(s, theta, n_direction, key));
+  PetscCall(base_error_code()); /* of what cannot return one: records, events */
   s->y = y;
   s->n_direction = n_direction;
   s->at = at;
@@ -160,6 +161,7 @@ PetscErrorCode simulate_run(simulate *s, const dual theta[], int n_direction, rn
     PetscCall(simulate_poll(s, step));
     PetscCall(drop(s, step));
     PetscCall(model_step(s->m, step));
+    PetscCall(base_error_code());
     if ((step + 1) % MODEL_BLOCK == 0) PetscCall(simulate_sum(s));
     if (s->sampler->type == SAMPLE_SCORE) simulate_note_score(s, step + 1);
   }

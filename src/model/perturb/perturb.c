@@ -166,6 +166,7 @@ PetscErrorCode perturb_cross(perturb *p, PetscInt lane, PetscInt i, double hazar
   double gradient[PERTURB_MAX_FREE];
 
   PetscFunctionBegin;
+  if (base_error_code()) PetscFunctionReturn(base_error_code()); /* it has failed before */
   p->ops->gradient(p->context, i, hazard, gradient);
   for (int copy = 0; p->reached[lane] >= 1; copy++) {
     p->reached[lane] -= 1;

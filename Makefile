@@ -133,7 +133,7 @@ check-san:
 	@sh .ci/setup tools
 	$(again) SAN=1 RANKS="1 3" units
 coverage: # lines that tests reach: of the unit tests on one rank and of the quicker scripts, or ONLY=...
-	$(again) COV=1 RANKS=1 run-tests ONLY="$(or $(ONLY),test_ clean errors failures files plan faults compare forms sweep predict restart)"
+	$(again) COV=1 RANKS=1 run-tests ONLY="$(or $(ONLY),test_ clean errors failures files plan forms sweep restart census)"
 	@$(PYTHON) tests/coverage.py build-cov
 check-valgrind:
 	@sh .ci/setup tools

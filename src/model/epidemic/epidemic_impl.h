@@ -81,7 +81,7 @@ typedef struct epidemic {
   epidemic_index at;
   epidemic_history *history; /* owned; NULL until first asked for */
   dual_vec *x;               /* [n] owned; of the width last used */
-  dual_vec *pressure;        /* [n_site + 1] owned; per day; the last entry is 0 */
+  dual_vec *pressure;        /* [1 + n_site] owned; per day; the first is no site's, and 0 */
   dual_vec *borne; /* [n_site] tangents of the hazard times dt, of all steps so far; owned;
                                 NULL unless there are tangents on the threshold clock */
   dual imported;   /* the same of the hazard from outside */
@@ -167,6 +167,17 @@ static inline void epidemic_susceptible_row(const epidemic *e, int width, PetscI
   const dual *s = epidemic_susceptibility_of(e, i);
 
   for (int j = 0; j < width; j++) row[j] = s->v * row[j] + hazard / s->v * s->d[j];
+}
+
+/* epidemic_pressure, epidemic_pressure_rows - by site; at -1, which stands for no membership, 0 */
+static inline double *epidemic_pressure(const epidemic *e)
+{
+  return e->pressure->val + 1;
+}
+
+static inline double *epidemic_pressure_rows(const epidemic *e)
+{
+  return e->width ? e->pressure->der + e->width : NULL;
 }
 
 /* epidemic_contact - c_v of the venue of a site */

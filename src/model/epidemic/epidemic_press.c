@@ -94,52 +94,43 @@ static inline void press_apart(int width, epidemic *e, PetscInt i, double time, 
     const double *added = is_apart ? less : row;
 
     if (s < 0) continue;
-    e->pressure->val[s] += is_apart ? part * value : value;
+    epidemic_pressure(e)[s] += is_apart ? part * value : value;
     for (int j = 0; j < width; j++)
-      e->pressure->der[(size_t)s * (size_t)width + (size_t)j] += added[j];
+      epidemic_pressure_rows(e)[(size_t)s * (size_t)width + (size_t)j] += added[j];
   }
 }
 
-/* Values of a block to its sites, kind by kind.  Agents without a membership add to entry n_site. */
+/* Values of a block to its sites, agent by agent. */
 static inline void scatter(epidemic *e, const infectious *b)
 {
-  const int32_t none = (int32_t)e->w->n_site;
-  double *restrict val = e->pressure->val;
+  double *restrict val = epidemic_pressure(e);
 
-  for (int c = 0; c < e->n_column; c += e->stride[c]) {
-    const int32_t *restrict site = e->site[c];
-    const int n_slot = e->stride[c];
-
-    for (PetscInt a = 0; a < b->n; a++)
-      for (int slot = 0; slot < n_slot; slot++) {
-        const int32_t s = site[(size_t)b->who[a] * (size_t)n_slot + (size_t)slot];
-
-        val[s < 0 ? none : s] += b->value[a];
-      }
-  }
+  for (PetscInt a = 0; a < b->n; a++)
+    for (int c = 0; c < e->n_column; c++)
+      val[e->site[c][(size_t)b->who[a] * (size_t)e->stride[c]]] += b->value[a];
 }
 
 /* Asks for the lines of a row that is soon read and written. */
-static inline void fetch_row(int width, const double *der, PetscInt i)
+static inline BASE_FETCH void fetch_row(int width, const double *der, PetscInt i)
 {
   const double *row = der + (size_t)i * (size_t)width;
 
   for (int j = 0; j < width; j += 8) __builtin_prefetch(row + j, 1);
 }
 
-static inline void fetch_rows(int width, const epidemic *e, PetscInt i)
+static inline BASE_FETCH void fetch_rows(int width, const epidemic *e, PetscInt i)
 {
   fetch_row(width, e->x->der, i);
   for (int c = 0; c < e->n_column; c++) {
     const int32_t s = e->site[c][(size_t)i * (size_t)e->stride[c]];
 
-    if (s >= 0) fetch_row(width, e->pressure->der, s);
+    if (s >= 0) fetch_row(width, epidemic_pressure_rows(e), s);
   }
 }
 
 static inline void scatter_rows(int width, epidemic *e, const infectious *b)
 {
-  double *restrict der = e->pressure->der;
+  double *restrict der = epidemic_pressure_rows(e);
 
   for (PetscInt a = 0; a < b->n; a++) {
     double row[DUAL_MAX];
@@ -175,7 +166,7 @@ static inline void press(int width, epidemic *e, double time, double dt)
     if (width) scatter_rows(width, e, &b);
   }
   e->n_active = kept;
-  e->pressure->val[e->w->n_site] = 0;
+  epidemic_pressure(e)[-1] = 0;
 }
 
 /* Sites [first, last) of kind k: totals of venues become hazards, beta_k c_v times the total, by the
@@ -183,7 +174,7 @@ static inline void press(int width, epidemic *e, double time, double dt)
 static inline void settle_sites(int width, epidemic *e, int k, PetscInt first, PetscInt last,
                                 double dt)
 {
-  double *restrict val = e->pressure->val, *restrict der = e->pressure->der;
+  double *restrict val = epidemic_pressure(e), *restrict der = epidemic_pressure_rows(e);
   const dual *beta = &e->step_beta[k];
 
   for (PetscInt s = first; s < last; s++) {
@@ -224,7 +215,7 @@ static inline void settle(int width, epidemic *e, bool is_shared, double dt)
 /* Rows of sites without pressure are 0 already, unless beta was. */
 static inline void clear(int width, epidemic *e)
 {
-  double *restrict val = e->pressure->val, *restrict der = e->pressure->der;
+  double *restrict val = epidemic_pressure(e), *restrict der = epidemic_pressure_rows(e);
 
   for (int k = 0; width && k < e->w->n_kind; k++) {
     const bool is_any = e->step_beta[k].v == 0;

@@ -213,7 +213,7 @@ static inline void press(int width, epidemic *e, PetscInt step, double dt)
 {
   struct epidemic_relaxed *q = e->relaxed;
   const bool has_isolation = e->calendar.has_isolation;
-  double *restrict total = e->pressure->val, *restrict dtotal = e->pressure->der;
+  double *restrict total = epidemic_pressure(e), *restrict dtotal = epidemic_pressure_rows(e);
 
   for (PetscInt i = 0; i < e->w->n; i++) {
     const double xi = has_isolation ? epidemic_isolation_factor(e, i) : 1;
@@ -249,9 +249,9 @@ static inline void hazard(int width, const epidemic *e, PetscInt i, dual *lambda
     double others, contact, factor;
 
     if (s < 0) continue;
-    all = e->pressure->der + (size_t)s * (size_t)width;
+    all = epidemic_pressure_rows(e) + (size_t)s * (size_t)width;
     mine = own->der + (size_t)i * (size_t)width;
-    others = e->pressure->val[s] - own->val[i];
+    others = epidemic_pressure(e)[s] - own->val[i];
     contact = epidemic_contact(e, s);
     factor = e->step_beta[k].v * contact;
     lambda->v += others * factor;
@@ -338,7 +338,7 @@ PetscErrorCode epidemic_step_relaxed(model *m, PetscInt step, const dual *outsid
   PetscFunctionBegin;
   PetscCall(dual_vec_zero(e->pressure));
   DUAL_FIX_WIDTH(e->width, press, e, step, m->dt);
-  PetscCall(world_exchange(e->w, e->width, e->pressure->val, e->pressure->der));
+  PetscCall(world_exchange(e->w, e->width, epidemic_pressure(e), epidemic_pressure_rows(e)));
   DUAL_FIX_WIDTH(e->width, choose_all, m, e, step, outside);
   PetscFunctionReturn(PETSC_SUCCESS);
 }

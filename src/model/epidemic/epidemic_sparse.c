@@ -131,9 +131,9 @@ static void gradient_of_rest(const void *context, PetscInt i, double row[])
     const int32_t s = e->site[c][(size_t)i * (size_t)e->stride[c]];
 
     if (s < 0) continue;
-    by_kind[e->column_kind[c]] += e->pressure->val[s];
+    by_kind[e->column_kind[c]] += epidemic_pressure(e)[s];
     for (int j = 0; j < e->width; j++)
-      by_direction[j] += e->pressure->der[(size_t)s * (size_t)e->width + (size_t)j];
+      by_direction[j] += epidemic_pressure_rows(e)[(size_t)s * (size_t)e->width + (size_t)j];
   }
   for (int k = 0; k < e->w->n_kind; k++)
     if (e->calendar.is_policy[k]) policy += by_kind[k];
@@ -256,7 +256,7 @@ static bool is_caught(model *m, PetscInt i, uint32_t step, double hazard, double
       const int32_t s = e->site[c][(size_t)i * (size_t)e->stride[c]];
 
       for (int j = 0; s >= 0 && j < width; j++)
-        lambda.d[j] += e->pressure->der[(size_t)s * (size_t)width + (size_t)j];
+        lambda.d[j] += epidemic_pressure_rows(e)[(size_t)s * (size_t)width + (size_t)j];
     }
     if (e->susceptibility.of) epidemic_susceptible_row(e, width, i, hazard, lambda.d);
     return sample_hazard(m->sampler, lambda, m->dt, id, when).v != 0;
@@ -306,7 +306,7 @@ PetscErrorCode epidemic_advance_sparse(model *m, PetscInt step)
   const perturb_step s = {.step = step,
                           .time = (double)step * m->dt,
                           .dt = m->dt,
-                          .pressure = e->pressure->val,
+                          .pressure = epidemic_pressure(e),
                           .outside = e->outside.v,
                           .n_fresh = e->n_fresh,
                           .fresh = e->fresh,

@@ -5,49 +5,46 @@
 #include "epidemic_impl.h"
 
 #include <math.h>
+#include <string.h>
 
 /* BLOCK: agents whose hazards are gathered together.  CHUNK: agents for whom there is room in e->fresh
  * before they are exposed. */
 enum { BLOCK = 256, CHUNK = 1 << 16 };
+/* RUN: agents of a list that move together.  AHEAD: infections whose memory is fetched in advance. */
+enum { RUN = 8, AHEAD = 8 };
 
-/* The pressure on an agent from its membership in a column; nothing if it has none. */
-static inline double press_of(const double *val, int32_t none, int32_t s)
+/* Pressure of `count` columns of memberships from c on, added up for each of n agents. */
+static inline void gather(const epidemic *e, int c, const int count, PetscInt n,
+                          const PetscInt *restrict who, double *restrict lambda)
 {
-  return val[s + ((none + 1) & (s >> 31))]; /* without a branch: s is -1 for none */
+  const double *restrict val = epidemic_pressure(e);
+  const int32_t *site[4];
+  size_t stride[4];
+
+  for (int k = 0; k < count; k++) {
+    site[k] = e->site[c + k];
+    stride[k] = (size_t)e->stride[c + k];
+  }
+  for (PetscInt b = 0; b < n; b++) {
+    const size_t i = (size_t)who[b];
+    double sum = lambda[b];
+
+    for (int k = 0; k < count; k++) sum += val[site[k][i * stride[k]]];
+    lambda[b] = sum;
+  }
 }
 
-/* Hazards of n agents, two columns of memberships at a time.  Entry n_site of the pressure is always 0
- * and stands for no membership. */
-static inline void gather(const epidemic *e, PetscInt n, const PetscInt *restrict who, double base,
-                          double *restrict lambda)
+/* Not one of DUAL_CLONES: plain loads are faster than the gathers of wide vectors. */
+__attribute__((noinline)) void epidemic_hazards(const epidemic *e, PetscInt n, const PetscInt *who,
+                                                double base, double *lambda)
 {
-  const double *restrict val = e->pressure->val;
-  const int32_t none = (int32_t)e->w->n_site;
   int c = 0;
 
   for (PetscInt b = 0; b < n; b++) lambda[b] = base;
-  for (; c + 1 < e->n_column; c += 2) {
-    const int32_t *restrict site = e->site[c], *restrict other = e->site[c + 1];
-    const size_t stride = (size_t)e->stride[c], other_stride = (size_t)e->stride[c + 1];
-
-    for (PetscInt b = 0; b < n; b++) {
-      const size_t i = (size_t)who[b];
-
-      lambda[b] = lambda[b] + press_of(val, none, site[i * stride]) +
-                  press_of(val, none, other[i * other_stride]);
-    }
-  }
-  for (; c < e->n_column; c++)
-    for (PetscInt b = 0; b < n; b++)
-      lambda[b] += press_of(val, none, e->site[c][(size_t)who[b] * (size_t)e->stride[c]]);
+  for (; c + 3 < e->n_column; c += 4) gather(e, c, 4, n, who, lambda);
+  for (; c < e->n_column; c++) gather(e, c, 1, n, who, lambda);
   if (e->susceptibility.of)
     for (PetscInt b = 0; b < n; b++) lambda[b] *= epidemic_susceptibility_of(e, who[b])->v;
-}
-
-DUAL_CLONES void epidemic_hazards(const epidemic *e, PetscInt n, const PetscInt *who, double base,
-                                  double *lambda)
-{
-  gather(e, n, who, base, lambda);
 }
 
 /* Agent i is infected `left` days into the step: dtau by equation (5), in which dL at the step's start
@@ -55,7 +52,7 @@ DUAL_CLONES void epidemic_hazards(const epidemic *e, PetscInt n, const PetscInt 
 static inline void infect_row(int width, const epidemic *e, PetscInt i, double lambda, double rest,
                               const dual *outside)
 {
-  const double *restrict der = e->pressure->der, *restrict borne = e->borne->der;
+  const double *restrict der = epidemic_pressure_rows(e), *restrict borne = e->borne->der;
   double rate[DUAL_MAX], sum[DUAL_MAX], *restrict row = e->x->der + (size_t)i * (size_t)width;
 
   for (int j = 0; j < width; j++) {
@@ -90,7 +87,7 @@ static inline void expose(int width, epidemic *e, PetscInt first, PetscInt last,
     const PetscInt n = PetscMin(BLOCK, last - first);
     const PetscInt *who = list + first;
 
-    gather(e, n, who, outside->v, lambda);
+    epidemic_hazards(e, n, who, outside->v, lambda);
     for (PetscInt b = 0; b < n; b++) {
       const PetscInt i = who[b];
       const double used = lambda[b] * dt;
@@ -145,23 +142,37 @@ static PetscErrorCode expose_all(const model *m, epidemic *e, double time, const
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Both lists ascend; merge in place, into the room that the fresh have left among the susceptible. */
+/* Asks for what epidemic_infect() reads of agent i: in memory, few of the fresh are neighbours. */
+static inline BASE_FETCH void fetch_fresh(const epidemic *e, PetscInt i)
+{
+  __builtin_prefetch(&e->x->val[i]);
+  __builtin_prefetch(&e->w->gid[i]);
+  for (int set = 0; set < e->record->n_set; set++) __builtin_prefetch(&e->record->row[set][i]);
+}
+
+/* Both lists ascend; merge in place, into the room that the fresh have left among the susceptible.
+ * Many of the old lie between two of the fresh: they move RUN at a time. */
 static void merge_fresh(epidemic *e)
 {
-  const PetscInt *from = e->active, *fresh = e->fresh;
-  const PetscInt *const from_end = from + e->n_active, *const fresh_end = fresh + e->n_fresh;
+  const PetscInt *from = e->active, *const end = from + e->n_active;
   PetscInt *to = e->active - e->n_fresh;
 
   e->active = to;
   e->n_active += e->n_fresh;
-  while (fresh < fresh_end && from < from_end) {
-    const bool is_old = *from < *fresh; /* not to be guessed: no branch */
+  for (PetscInt b = 0; b < e->n_fresh; b++) {
+    const PetscInt next = e->fresh[b];
+    PetscInt n_less = RUN;
 
-    *to++ = is_old ? *from : *fresh;
-    from += is_old;
-    fresh += !is_old;
+    while (n_less == RUN && end - from >= RUN) {
+      n_less = 0;
+      for (int k = 0; k < RUN; k++) n_less += from[k] < next;
+      memmove(to, from, (size_t)n_less * sizeof *to);
+      from += n_less;
+      to += n_less;
+    }
+    while (from < end && *from < next) *to++ = *from++;
+    *to++ = next;
   }
-  while (fresh < fresh_end) *to++ = *fresh++;
 }
 
 void epidemic_open_kinds(epidemic *e, double time)
@@ -195,9 +206,9 @@ PetscErrorCode epidemic_step(model *m, PetscInt step)
     PetscFunctionReturn(PETSC_SUCCESS);
   }
   epidemic_press(e, time, m->dt);
-  PetscCall(world_exchange_begin(e->w, e->width, e->pressure->val, e->pressure->der));
+  PetscCall(world_exchange_begin(e->w, e->width, epidemic_pressure(e), epidemic_pressure_rows(e)));
   epidemic_settle(e, false, m->dt); /* while messages travel */
-  PetscCall(world_exchange_end(e->w, e->width, e->pressure->val, e->pressure->der));
+  PetscCall(world_exchange_end(e->w, e->width, epidemic_pressure(e), epidemic_pressure_rows(e)));
   epidemic_settle(e, true, m->dt);
   if (m->sparse || m->is_step_clock)
     PetscCall(epidemic_expose_each(m, step, &outside));
@@ -206,6 +217,7 @@ PetscErrorCode epidemic_step(model *m, PetscInt step)
   for (PetscInt b = 0; b < e->n_fresh; b++) {
     const PetscInt i = e->fresh[b];
 
+    if (b + AHEAD < e->n_fresh) fetch_fresh(e, e->fresh[b + AHEAD]);
     epidemic_infect(e, i, e->x->val[i], e->width ? e->x->der + (size_t)i * (size_t)e->width : none,
                     false);
   }

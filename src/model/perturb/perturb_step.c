@@ -25,6 +25,13 @@ void perturb_record(perturb *p, int32_t number, PetscInt i, perturb_life life, d
 
 /* ---- what the base run did ---- */
 
+/* Entries and lists of a venue have 64 bytes, anywhere on two lines of memory. */
+static inline BASE_FETCH void fetch_two(const char *at)
+{
+  __builtin_prefetch(at);
+  __builtin_prefetch(at + 63);
+}
+
 static PetscErrorCode settle_infection(perturb *p, int32_t at)
 {
   const perturb_entry *e = &p->entry[at];
@@ -53,6 +60,12 @@ static PetscErrorCode settle(perturb *p, const perturb_step *s)
 {
   PetscFunctionBegin;
   for (PetscInt f = 0; f < s->n_fresh; f++) {
+    if (f + 16 < s->n_fresh) {
+      __builtin_prefetch(&p->of_agent[s->fresh[f + 16]]);
+      __builtin_prefetch(&p->fresh_at[s->fresh[f + 16]], 1);
+    }
+    if (f + 8 < s->n_fresh && p->of_agent[s->fresh[f + 8]] >= 0)
+      fetch_two((const char *)&p->entry[p->of_agent[s->fresh[f + 8]]]);
     p->fresh_at[s->fresh[f]] = (int32_t)f + 1;
     for (int32_t at = p->of_agent[s->fresh[f]]; at >= 0; at = p->entry[at].next_of_agent)
       PetscCall(settle_infection(p, at));
@@ -143,15 +156,8 @@ static PetscErrorCode attempt(perturb *p, const perturb_step *s, perturb_entry *
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Entries and lists of a venue have 64 bytes, anywhere on two lines of memory. */
-static void fetch_two(const char *at)
-{
-  __builtin_prefetch(at);
-  __builtin_prefetch(at + 63);
-}
-
 /* Entries, their agents and their sites lie anywhere in memory: those called next are fetched ahead. */
-static void fetch(const perturb *p, const perturb_due *due, int32_t k)
+static inline BASE_FETCH void fetch(const perturb *p, const perturb_due *due, int32_t k)
 {
   if (k + 18 < due->n) fetch_two((const char *)&p->entry[due->at[k + 18]]);
   if (k + 12 < due->n) {
@@ -167,7 +173,9 @@ static void fetch(const perturb *p, const perturb_due *due, int32_t k)
     for (int c = 0; c < p->n_column; c++) {
       const int32_t site = p->column[c][(size_t)i * (size_t)p->stride[c]];
 
-      if (site >= 0) __builtin_prefetch(&p->attempts[site]);
+      if (site < 0) continue;
+      __builtin_prefetch(&p->attempts[site]);
+      __builtin_prefetch(&p->w->site_size[site]);
     }
   }
 }
@@ -201,6 +209,26 @@ static PetscErrorCode push_candidate(perturb *p, perturb_candidate c)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+static inline BASE_FETCH void fetch_healed(const perturb *p, const perturb_step *s, int32_t h)
+{
+  if (h + 18 < p->n_healed) fetch_two((const char *)&p->entry[p->healed[h + 18]]);
+  if (h + 12 < p->n_healed) {
+    const perturb_entry *e = &p->entry[p->healed[h + 12]];
+
+    for (int c = 0; c < p->n_column; c++)
+      __builtin_prefetch(&p->column[c][(size_t)e->agent * (size_t)p->stride[c]]);
+  }
+  if (h + 6 < p->n_healed) {
+    const perturb_entry *e = &p->entry[p->healed[h + 6]];
+
+    for (int c = 0; c < p->n_column; c++) {
+      const int32_t site = p->column[c][(size_t)e->agent * (size_t)p->stride[c]];
+
+      if (site >= 0) __builtin_prefetch(&s->pressure[site]);
+    }
+  }
+}
+
 /* Agents whom a world has not infected, though the base run has, under the base run's force, with
  * their own in it: that, too, is among what answers. */
 static PetscErrorCode bear(perturb *p, const perturb_step *s, PetscMPIInt rank)
@@ -212,6 +240,7 @@ static PetscErrorCode bear(perturb *p, const perturb_step *s, PetscMPIInt rank)
     perturb_entry *e = &p->entry[p->healed[h]];
     double hazard = s->outside;
 
+    fetch_healed(p, s, h);
     if (e->life.from < INFINITY) continue;
     p->healed[kept++] = p->healed[h];
     p->touches[e->world]++;
@@ -337,7 +366,7 @@ static PetscErrorCode answer(perturb *p, const perturb_step *s, const perturb_me
 }
 
 /* Venues of the messages to come, fetched ahead. */
-static void fetch_venue(const perturb *p, PetscInt k)
+static inline BASE_FETCH void fetch_venue(const perturb *p, PetscInt k)
 {
   const world_venues *v = p->venue;
 

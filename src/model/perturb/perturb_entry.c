@@ -136,21 +136,34 @@ PetscErrorCode perturb_sweep(perturb *p, double time)
 
 /* ---- attempts ---- */
 
+/* What a unit of force of an agent makes at its venues, by kind, at a kind's factor of 1 [1/day]. */
+static void sum_attempts(const perturb *p, PetscInt i, double by_kind[])
+{
+  for (int k = 0; k < p->w->n_kind; k++) by_kind[k] = 0;
+  for (int c = 0; c < p->n_column; c++) {
+    const int32_t site = p->column[c][(size_t)i * (size_t)p->stride[c]];
+
+    if (site >= 0) by_kind[p->column_kind[c]] += p->attempts[site];
+  }
+}
+
 /* Largest rate of attempts of an entry in steps [first, last) [1/day], as if the base run never infected
  * it. */
-static double most_attempts(const perturb *p, const perturb_entry *e, PetscInt first, PetscInt last)
+static double most_attempts(const perturb *p, const perturb_entry *e, const double by_kind[],
+                            PetscInt first, PetscInt last)
 {
-  double force[2], most[WORLD_MAX_KINDS] = {0}, sum = 0;
+  const int n_kind = p->w->n_kind;
+  double force[2], sum = 0;
 
   p->ops->bound(p->context, e->trait, e->life, (double)first * p->dt, (double)(last - 1) * p->dt,
                 force);
-  for (PetscInt n = first; n < PetscMin(last, p->n_step); n++)
-    for (int k = 0; k < p->w->n_kind; k++) most[k] = PetscMax(most[k], perturb_factors(p, n)[k]);
-  for (int c = 0; c < p->n_column; c++) {
-    const int32_t site = p->column[c][(size_t)e->agent * (size_t)p->stride[c]];
-    const int k = p->column_kind[c];
+  for (int k = 0; k < n_kind; k++) {
+    const double *factor = p->rates.kind_factor + k;
+    double most = 0;
 
-    if (site >= 0) sum += most[k] * p->attempts[site] * force[p->rates.kind_class[k]];
+    for (PetscInt n = first; n < PetscMin(last, p->n_step); n++)
+      most = PetscMax(most, factor[n * n_kind]);
+    sum += most * by_kind[k] * force[p->rates.kind_class[k]];
   }
   return sum;
 }
@@ -160,13 +173,14 @@ static double most_attempts(const perturb *p, const perturb_entry *e, PetscInt f
 PetscErrorCode perturb_schedule(perturb *p, int32_t at, double from)
 {
   perturb_entry *e = &p->entry[at];
-  double u[2], left;
+  double u[2], left, by_kind[WORLD_MAX_KINDS];
 
   PetscFunctionBegin;
   rng_uniform_pair(perturb_draws(p, e->world), RNG_SPA_ATTEMPT, p->w->gid[e->agent], e->n_draw, 0,
                    u);
   left = -real_log(1 - u[0]);
   e->due = INFINITY;
+  sum_attempts(p, e->agent, by_kind);
   while (from < (double)p->n_step * p->dt) {
     const PetscInt first = (PetscInt)(from / p->dt + 1e-9); /* force is that at a step's left end */
     const double age = PetscMax((double)first - e->life.from / p->dt, 0);
@@ -175,7 +189,7 @@ PetscErrorCode perturb_schedule(perturb *p, int32_t at, double from)
     double rate;
 
     if (p->ops->is_over(p->context, e->life, (double)first * p->dt)) break;
-    rate = most_attempts(p, e, first, last);
+    rate = most_attempts(p, e, by_kind, first, last);
     if (left < rate * (to - from)) {
       const double due = from + left / rate;
       const PetscInt step = (PetscInt)(due / p->dt);

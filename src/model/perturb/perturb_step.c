@@ -295,12 +295,11 @@ static PetscErrorCode reach_member(perturb *p, const perturb_message *m)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* An entry's missing force, if it has any, at the venue: c is filled.  *is_over: both of its lives. */
-static bool lacks(perturb *p, const perturb_step *s, const perturb_message *m, int32_t at,
-                  perturb_candidate *c, bool *is_over)
+/* The missing force of entry `at`, if it has any, at the venue that c names: its rate is filled, which is
+ * a unit of force's before.  *is_over: both of its lives. */
+static bool lacks(perturb *p, const perturb_step *s, int class, int32_t at, perturb_candidate *c,
+                  bool *is_over)
 {
-  const int kind = p->w->site_kind[m->site], class = p->rates.kind_class[kind];
-  const double factor = perturb_factors(p, s->step)[kind] * p->rates.contact[m->site];
   const perturb_entry *e = &p->entry[at];
   const perturb_life base = perturb_base(p, e);
   double ours[2], theirs[2];
@@ -314,12 +313,9 @@ static bool lacks(perturb *p, const perturb_step *s, const perturb_message *m, i
     *is_over = p->ops->is_over(p->context, e->life, s->time) &&
                p->ops->is_over(p->context, base, s->time);
   if (!(theirs[class] > ours[class])) return false;
-  *c = (perturb_candidate){.world = e->world,
-                           .agent = m->agent,
-                           .type = PERTURB_MISSING,
-                           .venue = p->w->site_venue[m->site] * WORLD_MAX_KINDS + kind,
-                           .gid = p->w->gid[e->agent],
-                           .rate = factor * (theirs[class] - ours[class])};
+  c->world = e->world;
+  c->gid = p->w->gid[e->agent];
+  c->rate *= theirs[class] - ours[class];
   return true;
 }
 
@@ -341,6 +337,14 @@ static PetscErrorCode push_reply(perturb *p, perturb_candidate c, PetscMPIInt to
 static PetscErrorCode answer(perturb *p, const perturb_step *s, const perturb_message *m,
                              PetscMPIInt rank)
 {
+  const int kind = p->w->site_kind[m->site], class = p->rates.kind_class[kind];
+  const perturb_candidate at_venue = {.agent = m->agent,
+                                      .type = PERTURB_MISSING,
+                                      .venue =
+                                        p->w->site_venue[m->site] * WORLD_MAX_KINDS + kind,
+                                      .rate = perturb_factors(p, s->step)[kind] *
+                                              p->rates.contact[m->site]};
+
   PetscFunctionBegin;
   for (int32_t at = p->missing[m->site]; at >= 0; at = p->lack[at].next) {
     perturb_lack *l = &p->lack[at];
@@ -349,11 +353,11 @@ static PetscErrorCode answer(perturb *p, const perturb_step *s, const perturb_me
     for (int32_t k = 0; m->world < 0 && k < l->n; k++)
       fetch_two((const char *)&p->entry[l->of[k].entry]);
     for (int32_t k = 0; k < l->n; k++) {
-      perturb_candidate c;
+      perturb_candidate c = at_venue;
       bool is_over;
 
       if (m->world >= 0 && l->of[k].world != m->world) continue;
-      if (!lacks(p, s, m, l->of[k].entry, &c, &is_over)) {
+      if (!lacks(p, s, class, l->of[k].entry, &c, &is_over)) {
         if (is_over) l->of[k--] = l->of[--l->n];
       } else if (m->from == rank) {
         PetscCall(push_candidate(p, c));
@@ -379,6 +383,9 @@ static inline BASE_FETCH void fetch_venue(const perturb *p, PetscInt k)
       __builtin_prefetch(&v->member_ptr[m->site]);
     } else {
       __builtin_prefetch(&p->missing[m->site]);
+      __builtin_prefetch(&p->w->site_kind[m->site]);
+      __builtin_prefetch(&p->w->site_venue[m->site]);
+      __builtin_prefetch(&p->rates.contact[m->site]);
     }
   }
   if (k + 8 < p->n_in) {

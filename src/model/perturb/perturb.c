@@ -33,11 +33,9 @@ PetscErrorCode perturb_create(world *w, const perturb_ops *ops, const void *cont
       p->column_kind[c] = k;
     }
   PetscCall(PetscMalloc2(w->n_local_area, &p->reached, w->n_local_area, &p->importance));
-  PetscCall(PetscMalloc4(n_step + 1, &p->counted, w->n_site, &p->missing, n_step, &p->due,
-                         w->n_site, &p->attempts));
+  PetscCall(PetscMalloc3(n_step + 1, &p->counted, n_step, &p->due, w->n_site, &p->site));
   PetscCall(PetscArrayzero(p->due, n_step));
-  PetscCall(PetscMalloc1(w->n, &p->of_agent));
-  PetscCall(PetscCalloc1(w->n, &p->fresh_at));
+  PetscCall(PetscMalloc1(w->n, &p->agent));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -50,7 +48,7 @@ int64_t perturb_bytes(const world *w, const world_counts *c, PetscMPIInt n_rank,
   int64_t slots = 0;
 
   for (int k = 0; k < w->n_kind; k++) slots += w->kind[k].n_slot;
-  return c->n_agent * (8 + 4 * slots) + c->n_site * (28 + 12) +
+  return c->n_agent * (8 + 4 * slots) + c->n_site * (28 + 32) +
          n_world * (24 + 8 * (int64_t)n_free) + n_world * differ / n_rank * (88 + 4 * slots);
 }
 
@@ -64,9 +62,8 @@ PetscErrorCode perturb_destroy(perturb **out)
   PetscCall(PetscFree3(p->column, p->stride, p->column_kind));
   PetscCall(PetscFree2(p->reached, p->importance));
   PetscCall(perturb_clear_due(p));
-  PetscCall(PetscFree4(p->counted, p->missing, p->due, p->attempts));
-  PetscCall(PetscFree(p->of_agent));
-  PetscCall(PetscFree(p->fresh_at));
+  PetscCall(PetscFree3(p->counted, p->due, p->site));
+  PetscCall(PetscFree(p->agent));
   PetscCall(PetscFree(p->opened));
   PetscCall(PetscFree(p->opened_weight));
   PetscCall(PetscFree(p->world_key));
@@ -74,8 +71,8 @@ PetscErrorCode perturb_destroy(perturb **out)
   PetscCall(PetscFree(p->weight));
   PetscCall(PetscFree(p->touches));
   PetscCall(PetscFree(p->difference));
-  PetscCall(PetscFree(p->entry));
-  PetscCall(PetscFree(p->lack));
+  PetscCall(PetscFree(p->entry_room));
+  PetscCall(PetscFree(p->lack_room));
   PetscCall(PetscFree(p->healed));
   PetscCall(PetscFree(p->candidate));
   PetscCall(PetscFree(p->sorted));
@@ -97,12 +94,17 @@ PetscErrorCode perturb_begin(perturb *p, model_sparse *how, rng_key key, const p
   p->n_world = 0;
   p->n_entry = p->n_swept = p->n_healed = p->n_lack = 0;
   p->n_opened = 0;
-  for (PetscInt s = 0; s < p->w->n_site; s++) {
-    p->missing[s] = -1;
-    p->attempts[s] = rates->contact[s] * p->w->site_size[s] *
-                     (rates->most_susceptible > 0 ? rates->most_susceptible : 1);
-  }
-  for (PetscInt i = 0; i < p->w->n; i++) p->of_agent[i] = -1;
+  for (PetscInt s = 0; s < p->w->n_site; s++)
+    p->site[s] = (perturb_site){
+      .attempts = rates->contact[s] * p->w->site_size[s] *
+                  (rates->most_susceptible > 0 ? rates->most_susceptible : 1),
+      .contact = rates->contact[s],
+      .first = (int32_t)p->venue->first[s],
+      .size = p->w->site_size[s],
+      .missing = -1,
+      .kind = p->w->site_kind[s],
+      .is_shared = p->venue->share_ptr[s] < p->venue->share_ptr[s + 1]};
+  for (PetscInt i = 0; i < p->w->n; i++) p->agent[i] = (perturb_agent){.entry = -1};
   PetscCall(perturb_clear_due(p));
   for (PetscInt a = 0; a < p->w->n_local_area; a++) {
     p->reached[a] = rng_uniform(key, RNG_SPA_START, p->w->local_area[a], 0, 0);

@@ -16,7 +16,7 @@
  * agent in a step is sorted before it is decided.  So all is the same on any number of ranks.
  *
  * Memory: 88 bytes and 4 a membership slot an agent that differs (until both its lives are over),
- * 8 bytes an agent, 12 a site, 8 n_free + 24 bytes a world on every rank.
+ * 8 bytes an agent, 32 a site, 8 n_free + 24 bytes a world on every rank.
  * Private to src/model/.
  */
 #ifndef PERTURB_H
@@ -154,6 +154,23 @@ typedef struct perturb_due {
   int32_t *at; /* owned */
 } perturb_due;
 
+/* What worlds need of a site, in half a line of memory. */
+typedef struct perturb_site {
+  double attempts; /* that a unit of force makes there at a kind's factor of 1 [1/day] */
+  double contact;
+  int32_t first;   /* the venue's first site */
+  int32_t size;    /* members of the venue */
+  int32_t missing; /* at the venue's first site: first of those whom the base infected; -1: none */
+  int16_t kind;
+  bool is_shared;  /* at the venue's first site: with other ranks */
+} perturb_site;
+
+/* What worlds need of an agent. */
+typedef struct perturb_agent {
+  int32_t entry; /* its first one; -1: none */
+  int32_t fresh; /* index into fresh + 1 in the step under way, else 0 */
+} perturb_agent;
+
 /* A world just opened on this rank. */
 typedef struct perturb_opened {
   int64_t gid;
@@ -216,15 +233,14 @@ struct perturb {
                           here; only if how->weight is given */
   PetscInt span, n_span; /* steps of one, so that memory does not grow with the steps */
   perturb_rates rates;
-  double
-    *attempts; /* [n_site] that a unit of force makes at a venue at a kind's factor of 1 [1/day] */
+  perturb_site *site;   /* [n_site] */
+  perturb_agent *agent; /* [n] */
   /* differing agents here, in the order in which they came to differ */
   int32_t n_entry, max_entry, n_swept; /* n_swept: when they were last swept */
-  perturb_entry *entry;
+  perturb_entry *entry; /* each on one line of memory */
   int32_t n_lack, max_lack;
-  perturb_lack *lack; /* those of a venue that the base infected */
-  int32_t *missing;   /* [n_site] first of them, at a venue's first site; -1: none */
-  int32_t *of_agent;  /* [n] first entry of an agent */
+  perturb_lack *lack; /* those of a venue that the base infected; each on one line of memory */
+  void *entry_room, *lack_room; /* owned: what the two lie in */
   perturb_due *due;   /* [n_step] */
   int32_t n_healed, max_healed;
   int32_t *healed; /* entries that are not infected, ascending */
@@ -234,7 +250,6 @@ struct perturb {
   perturb_candidate *candidate, *sorted, *reply; /* reply: to other ranks */
   perturb_message *out, *in;                     /* to other ranks; what is for this rank */
   PetscMPIInt *out_to, *reply_to;
-  int32_t *fresh_at; /* [n] index into fresh + 1 in this step, else 0 */
 };
 
 /* perturb_cross - the running sum of an area has passed whole numbers; simulate_run() looks for its error */

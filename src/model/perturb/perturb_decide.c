@@ -107,7 +107,7 @@ static PetscErrorCode decide_healed(perturb *p, const perturb_step *s, const rea
 
 static PetscErrorCode decide(perturb *p, const perturb_step *s, const reach *r)
 {
-  const int32_t at = perturb_find(p, r->world, r->i), fresh = p->fresh_at[r->i];
+  const int32_t at = perturb_find(p, r->world, r->i), fresh = p->agent[r->i].fresh;
   const perturb_life base = p->ops->base(p->context, r->i);
   double when;
 
@@ -135,22 +135,21 @@ static inline BASE_FETCH void fetch(const perturb *p, PetscInt a)
   if (a + 16 < p->n_candidate) {
     const PetscInt i = p->candidate[a + 16].agent;
 
-    __builtin_prefetch(&p->of_agent[i]);
-    __builtin_prefetch(&p->fresh_at[i]);
+    __builtin_prefetch(&p->agent[i]);
     for (int c = 0; c < p->n_column; c++)
       __builtin_prefetch(&p->column[c][(size_t)i * (size_t)p->stride[c]]);
   }
-  if (a + 12 < p->n_candidate && p->of_agent[p->candidate[a + 12].agent] >= 0)
-    __builtin_prefetch(&p->entry[p->of_agent[p->candidate[a + 12].agent]]);
+  if (a + 12 < p->n_candidate && p->agent[p->candidate[a + 12].agent].entry >= 0)
+    __builtin_prefetch(&p->entry[p->agent[p->candidate[a + 12].agent].entry]);
   if (a + 6 < p->n_candidate) {
     const PetscInt i = p->candidate[a + 6].agent;
-    const int32_t at = p->of_agent[i], next = at < 0 ? -1 : p->entry[at].next_of_agent;
+    const int32_t at = p->agent[i].entry, next = at < 0 ? -1 : p->entry[at].next_of_agent;
 
     if (next >= 0) __builtin_prefetch(&p->entry[next]);
     for (int c = 0; c < p->n_column; c++) {
       const int32_t site = p->column[c][(size_t)i * (size_t)p->stride[c]];
 
-      if (site >= 0) __builtin_prefetch(&p->attempts[site]);
+      if (site >= 0) __builtin_prefetch(&p->site[site]);
     }
   }
 }

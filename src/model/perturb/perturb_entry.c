@@ -5,16 +5,39 @@
 #include "perturb.h"
 
 #include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+enum { LINE = 64 }; /* bytes of a line of memory */
 
 int32_t perturb_find(const perturb *p, int32_t number, PetscInt i)
 {
-  int32_t at = p->of_agent[i];
+  int32_t at = p->agent[i].entry;
 
   while (at >= 0 && p->entry[at].world != number) at = p->entry[at].next_of_agent;
   return at;
 }
 
 /* ---- lists ---- */
+
+_Static_assert(sizeof(perturb_entry) == LINE && sizeof(perturb_lack) == LINE, "a line of memory");
+
+/* Room for about twice as many lines of memory. */
+static PetscErrorCode grow_lines(int32_t n, int32_t *max, void **room, void **lines)
+{
+  const int32_t more = 2 * *max + 256;
+  char *new, *at;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(((size_t)more + 1) * LINE, &new));
+  at = new + (LINE - (uintptr_t)new % LINE) % LINE;
+  if (n) memcpy(at, *lines, (size_t)n * LINE);
+  PetscCall(PetscFree(*room));
+  *room = new;
+  *lines = at;
+  *max = more;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
 
 PetscErrorCode perturb_miss(perturb *p, int32_t at)
 {
@@ -28,9 +51,10 @@ PetscErrorCode perturb_miss(perturb *p, int32_t at)
     int32_t *first;
 
     if (site < 0) continue;
-    first = &p->missing[p->venue->first[site]];
+    first = &p->site[p->site[site].first].missing;
     if (*first < 0 || p->lack[*first].n == PERTURB_LACK) {
-      PERTURB_GROW(p, lack, n_lack, max_lack);
+      if (p->n_lack == p->max_lack)
+        PetscCall(grow_lines(p->n_lack, &p->max_lack, &p->lack_room, (void **)&p->lack));
       p->lack[p->n_lack] = (perturb_lack){.next = *first};
       *first = p->n_lack++;
     }
@@ -82,21 +106,20 @@ PetscErrorCode perturb_add(perturb *p, int32_t number, PetscInt i, perturb_life 
 
   PetscFunctionBegin;
   if (p->n_entry == p->max_entry) {
-    p->max_entry = 2 * p->max_entry + 256;
-    PetscCheck((int64_t)p->max_entry * p->n_column < INT32_MAX, p->w->comm,
+    PetscCheck(2 * (int64_t)p->max_entry * p->n_column < INT32_MAX, p->w->comm,
                PETSC_ERR_ARG_OUTOFRANGE,
                "too many agents differ in perturbed worlds: lower spa_worlds");
-    PetscCall(PetscRealloc((size_t)p->max_entry * sizeof *p->entry, &p->entry));
+    PetscCall(grow_lines(p->n_entry, &p->max_entry, &p->entry_room, (void **)&p->entry));
   }
   p->n_entry++;
   p->entry[at] = (perturb_entry){.world = number,
                                  .agent = (int32_t)i,
                                  .life = life,
-                                 .next_of_agent = p->of_agent[i],
+                                 .next_of_agent = p->agent[i].entry,
                                  .due = INFINITY,
                                  .trait = p->ops->trait ? p->ops->trait(p->context, i) : 0,
                                  .base_from = INFINITY};
-  p->of_agent[i] = at;
+  p->agent[i].entry = at;
   if (p->ops->base(p->context, i).from < INFINITY) PetscCall(perturb_miss(p, at));
   if (life.from < INFINITY)
     PetscCall(perturb_schedule(p, at, from));
@@ -113,8 +136,8 @@ PetscErrorCode perturb_sweep(perturb *p, double time)
   PetscFunctionBegin;
   if (p->n_entry < 2 * p->n_swept + 1024) PetscFunctionReturn(PETSC_SUCCESS);
   p->n_healed = p->n_lack = 0;
-  for (PetscInt s = 0; s < p->w->n_site; s++) p->missing[s] = -1;
-  for (int32_t a = 0; a < p->n_entry; a++) p->of_agent[p->entry[a].agent] = -1;
+  for (PetscInt s = 0; s < p->w->n_site; s++) p->site[s].missing = -1;
+  for (int32_t a = 0; a < p->n_entry; a++) p->agent[p->entry[a].agent].entry = -1;
   for (PetscInt n = 0; n < p->n_step; n++) p->due[n].n = 0;
   for (int32_t a = 0; a < p->n_entry; a++) {
     const perturb_entry e = p->entry[a];
@@ -123,8 +146,8 @@ PetscErrorCode perturb_sweep(perturb *p, double time)
         p->ops->is_over(p->context, perturb_base(p, &e), time))
       continue;
     p->entry[kept] = e;
-    p->entry[kept].next_of_agent = p->of_agent[e.agent];
-    p->of_agent[e.agent] = kept;
+    p->entry[kept].next_of_agent = p->agent[e.agent].entry;
+    p->agent[e.agent].entry = kept;
     if (e.due < INFINITY) PetscCall(put_due(p, (PetscInt)(e.due / p->dt), kept));
     if (e.life.from == INFINITY) p->healed[p->n_healed++] = kept;
     if (e.base_from < INFINITY) PetscCall(perturb_miss(p, kept));
@@ -143,7 +166,7 @@ static void sum_attempts(const perturb *p, PetscInt i, double by_kind[])
   for (int c = 0; c < p->n_column; c++) {
     const int32_t site = p->column[c][(size_t)i * (size_t)p->stride[c]];
 
-    if (site >= 0) by_kind[p->column_kind[c]] += p->attempts[site];
+    if (site >= 0) by_kind[p->column_kind[c]] += p->site[site].attempts;
   }
 }
 

@@ -25,13 +25,6 @@ void perturb_record(perturb *p, int32_t number, PetscInt i, perturb_life life, d
 
 /* ---- what the base run did ---- */
 
-/* Entries and lists of a venue have 64 bytes, anywhere on two lines of memory. */
-static inline BASE_FETCH void fetch_two(const char *at)
-{
-  __builtin_prefetch(at);
-  __builtin_prefetch(at + 63);
-}
-
 static PetscErrorCode settle_infection(perturb *p, int32_t at)
 {
   const perturb_entry *e = &p->entry[at];
@@ -60,14 +53,11 @@ static PetscErrorCode settle(perturb *p, const perturb_step *s)
 {
   PetscFunctionBegin;
   for (PetscInt f = 0; f < s->n_fresh; f++) {
-    if (f + 16 < s->n_fresh) {
-      __builtin_prefetch(&p->of_agent[s->fresh[f + 16]]);
-      __builtin_prefetch(&p->fresh_at[s->fresh[f + 16]], 1);
-    }
-    if (f + 8 < s->n_fresh && p->of_agent[s->fresh[f + 8]] >= 0)
-      fetch_two((const char *)&p->entry[p->of_agent[s->fresh[f + 8]]]);
-    p->fresh_at[s->fresh[f]] = (int32_t)f + 1;
-    for (int32_t at = p->of_agent[s->fresh[f]]; at >= 0; at = p->entry[at].next_of_agent)
+    if (f + 16 < s->n_fresh) __builtin_prefetch(&p->agent[s->fresh[f + 16]], 1);
+    if (f + 8 < s->n_fresh && p->agent[s->fresh[f + 8]].entry >= 0)
+      __builtin_prefetch(&p->entry[p->agent[s->fresh[f + 8]].entry]);
+    p->agent[s->fresh[f]].fresh = (int32_t)f + 1;
+    for (int32_t at = p->agent[s->fresh[f]].entry; at >= 0; at = p->entry[at].next_of_agent)
       PetscCall(settle_infection(p, at));
   }
   for (int32_t at = 0; p->ops->recover && at < p->n_entry; at++)
@@ -81,12 +71,13 @@ static PetscErrorCode settle(perturb *p, const perturb_step *s)
 static PetscErrorCode tell(perturb *p, PetscInt site, perturb_message m)
 {
   const world_venues *v = p->venue;
-  const PetscInt first = v->first[site];
+  const PetscInt first = p->site[site].first;
 
   PetscFunctionBegin;
   m.site = first;
   PERTURB_GROW(p, in, n_in, max_in);
   p->in[p->n_in++] = m;
+  if (!p->site[first].is_shared) PetscFunctionReturn(PETSC_SUCCESS);
   for (PetscInt r = v->share_ptr[first]; r < v->share_ptr[first + 1]; r++) {
     if (p->n_out >= p->max_out) {
       p->max_out = 2 * p->max_out + 256;
@@ -108,11 +99,11 @@ static PetscErrorCode ask(perturb *p, const perturb_step *s, PetscMPIInt rank, i
   PetscFunctionBegin;
   for (int c = 0; c < p->n_column; c++) {
     const int32_t site = p->column[c][(size_t)i * (size_t)p->stride[c]];
-    const PetscInt first = site < 0 ? -1 : p->venue->first[site];
+    const perturb_site *first;
 
     if (site < 0 || perturb_factors(p, s->step)[p->column_kind[c]] == 0) continue;
-    if (p->missing[first] < 0 && p->venue->share_ptr[first] == p->venue->share_ptr[first + 1])
-      continue;
+    first = &p->site[p->site[site].first];
+    if (first->missing < 0 && !first->is_shared) continue;
     PetscCall(tell(p, site, (perturb_message){.from = rank, .world = number, .agent = (int32_t)i}));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -135,12 +126,12 @@ static PetscErrorCode attempt(perturb *p, const perturb_step *s, perturb_entry *
     double rate;
 
     if (site < 0 || !(ours[class] > theirs[class])) continue;
-    rate = perturb_factors(p, s->step)[kind] * p->attempts[site] * (ours[class] - theirs[class]);
+    rate = perturb_factors(p, s->step)[kind] * p->site[site].attempts * (ours[class] - theirs[class]);
     if (rest >= rate) {
       rest -= rate;
       continue;
     }
-    size = p->w->site_size[site];
+    size = p->site[site].size;
     PetscCall(
       tell(p, site,
            (perturb_message){.is_attempt = true,
@@ -159,7 +150,7 @@ static PetscErrorCode attempt(perturb *p, const perturb_step *s, perturb_entry *
 /* Entries, their agents and their sites lie anywhere in memory: those called next are fetched ahead. */
 static inline BASE_FETCH void fetch(const perturb *p, const perturb_due *due, int32_t k)
 {
-  if (k + 18 < due->n) fetch_two((const char *)&p->entry[due->at[k + 18]]);
+  if (k + 18 < due->n) __builtin_prefetch(&p->entry[due->at[k + 18]]);
   if (k + 12 < due->n) {
     const PetscInt i = p->entry[due->at[k + 12]].agent;
 
@@ -173,9 +164,7 @@ static inline BASE_FETCH void fetch(const perturb *p, const perturb_due *due, in
     for (int c = 0; c < p->n_column; c++) {
       const int32_t site = p->column[c][(size_t)i * (size_t)p->stride[c]];
 
-      if (site < 0) continue;
-      __builtin_prefetch(&p->attempts[site]);
-      __builtin_prefetch(&p->w->site_size[site]);
+      if (site >= 0) __builtin_prefetch(&p->site[site]);
     }
   }
 }
@@ -211,7 +200,7 @@ static PetscErrorCode push_candidate(perturb *p, perturb_candidate c)
 
 static inline BASE_FETCH void fetch_healed(const perturb *p, const perturb_step *s, int32_t h)
 {
-  if (h + 18 < p->n_healed) fetch_two((const char *)&p->entry[p->healed[h + 18]]);
+  if (h + 18 < p->n_healed) __builtin_prefetch(&p->entry[p->healed[h + 18]]);
   if (h + 12 < p->n_healed) {
     const perturb_entry *e = &p->entry[p->healed[h + 12]];
 
@@ -337,21 +326,21 @@ static PetscErrorCode push_reply(perturb *p, perturb_candidate c, PetscMPIInt to
 static PetscErrorCode answer(perturb *p, const perturb_step *s, const perturb_message *m,
                              PetscMPIInt rank)
 {
-  const int kind = p->w->site_kind[m->site], class = p->rates.kind_class[kind];
+  const perturb_site *site = &p->site[m->site];
+  const int kind = site->kind, class = p->rates.kind_class[kind];
   const perturb_candidate at_venue = {.agent = m->agent,
                                       .type = PERTURB_MISSING,
                                       .venue =
                                         p->w->site_venue[m->site] * WORLD_MAX_KINDS + kind,
-                                      .rate = perturb_factors(p, s->step)[kind] *
-                                              p->rates.contact[m->site]};
+                                      .rate = perturb_factors(p, s->step)[kind] * site->contact};
 
   PetscFunctionBegin;
-  for (int32_t at = p->missing[m->site]; at >= 0; at = p->lack[at].next) {
+  for (int32_t at = site->missing; at >= 0; at = p->lack[at].next) {
     perturb_lack *l = &p->lack[at];
 
-    if (l->next >= 0) fetch_two((const char *)&p->lack[l->next]);
+    if (l->next >= 0) __builtin_prefetch(&p->lack[l->next]);
     for (int32_t k = 0; m->world < 0 && k < l->n; k++)
-      fetch_two((const char *)&p->entry[l->of[k].entry]);
+      __builtin_prefetch(&p->entry[l->of[k].entry]);
     for (int32_t k = 0; k < l->n; k++) {
       perturb_candidate c = at_venue;
       bool is_over;
@@ -382,10 +371,8 @@ static inline BASE_FETCH void fetch_venue(const perturb *p, PetscInt k)
       __builtin_prefetch(&v->before[m->site]);
       __builtin_prefetch(&v->member_ptr[m->site]);
     } else {
-      __builtin_prefetch(&p->missing[m->site]);
-      __builtin_prefetch(&p->w->site_kind[m->site]);
+      __builtin_prefetch(&p->site[m->site]);
       __builtin_prefetch(&p->w->site_venue[m->site]);
-      __builtin_prefetch(&p->rates.contact[m->site]);
     }
   }
   if (k + 8 < p->n_in) {
@@ -393,11 +380,11 @@ static inline BASE_FETCH void fetch_venue(const perturb *p, PetscInt k)
 
     if (m->is_attempt)
       __builtin_prefetch(&v->member[v->member_ptr[m->site]]);
-    else if (p->missing[m->site] >= 0)
-      fetch_two((const char *)&p->lack[p->missing[m->site]]);
+    else if (p->site[m->site].missing >= 0)
+      __builtin_prefetch(&p->lack[p->site[m->site].missing]);
   }
-  if (k + 4 < p->n_in && !p->in[k + 4].is_attempt && p->missing[p->in[k + 4].site] >= 0)
-    fetch_two((const char *)&p->entry[p->lack[p->missing[p->in[k + 4].site]].of[0].entry]);
+  if (k + 4 < p->n_in && !p->in[k + 4].is_attempt && p->site[p->in[k + 4].site].missing >= 0)
+    __builtin_prefetch(&p->entry[p->lack[p->site[p->in[k + 4].site].missing].of[0].entry]);
 }
 
 /* Messages of other ranks join those for this one. */
@@ -453,7 +440,7 @@ static PetscErrorCode advance(perturb *p, const perturb_step *s)
   }
   if (size > 1) PetscCall(exchange_replies(p));
   PetscCall(perturb_decide(p, s));
-  for (PetscInt f = 0; f < s->n_fresh; f++) p->fresh_at[s->fresh[f]] = 0;
+  for (PetscInt f = 0; f < s->n_fresh; f++) p->agent[s->fresh[f]].fresh = 0;
   PetscCall(perturb_sweep(p, s->time + s->dt));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

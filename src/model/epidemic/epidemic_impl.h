@@ -118,6 +118,10 @@ typedef struct epidemic {
   int *kind_class;                 /* [n_kind] 1: isolation keeps away; owned */
   uint8_t *is_infected;            /* [n] owned */
   double *fresh_hazard;            /* [n] owned */
+  struct {
+    PetscInt agent; /* -1: none */
+    double delay;   /* [day] */
+  } recorded; /* of the last event that worlds recorded: one agent's come one after the other */
   int direction[PERTURB_MAX_FREE]; /* by free parameter: where its tangent is, -1: nowhere */
   dual outside;                    /* in the step under way */
   /* of runs under st and gumbel (epidemic_relaxed.c); owned; NULL until first used */

@@ -111,11 +111,15 @@ static void record(const void *context, PetscInt i, perturb_life life, double si
                    const double weight[])
 {
   const model *m = context;
-  const epidemic *e = m->data;
+  epidemic *e = m->data;
 
   if (!isfinite(life.from)) return;
+  if (e->recorded.agent != i) {
+    e->recorded.agent = i;
+    e->recorded.delay = epidemic_delay(e, i);
+  }
   record_event(m, EPIDEMIC_INFECTION, i, life.from, sign, weight);
-  record_event(m, EPIDEMIC_ONSET, i, life.from + epidemic_delay(e, i), sign, weight);
+  record_event(m, EPIDEMIC_ONSET, i, life.from + e->recorded.delay, sign, weight);
   record_event(m, EPIDEMIC_REMOVAL, i, life.from + e->span.v, sign, weight);
 }
 
@@ -210,6 +214,7 @@ PetscErrorCode epidemic_begin_sparse(model *m)
   for (int g = 0; group->of && g <= group->n; g++)
     rates.most_susceptible = PetscMax(rates.most_susceptible, group->value[g].v);
   if (!e->worlds) PetscCall(perturb_create(e->w, &ops, m, m->n_step, m->dt, &e->worlds));
+  e->recorded.agent = -1;
   PetscCall(perturb_begin(e->worlds, m->sparse, e->key, &rates));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

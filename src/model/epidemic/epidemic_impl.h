@@ -111,13 +111,13 @@ typedef struct epidemic {
   uint8_t *mark;              /* [n] infected, for checkpoints; owned; NULL until first asked for */
   int64_t *venue;             /* [n_site] place of its venue among all; the same */
   /* of runs that open perturbed worlds (epidemic_sparse.c) */
-  perturb *worlds;                 /* owned; NULL until first used */
-  model_sparse *sparse;            /* of the run in force; borrowed; NULL: none are opened */
-  double *contact;                 /* [n_site] c_v; owned */
-  double *kind_factor;             /* [n_step][n_kind] beta in each step; owned */
-  int *kind_class;                 /* [n_kind] 1: isolation keeps away; owned */
-  uint8_t *is_infected;            /* [n] owned */
-  double *fresh_hazard;            /* [n] owned */
+  perturb *worlds;      /* owned; NULL until first used */
+  model_sparse *sparse; /* of the run in force; borrowed; NULL: none are opened */
+  double *contact;      /* [n_site] c_v; owned */
+  double *kind_factor;  /* [n_step][n_kind] beta in each step; owned */
+  int *kind_class;      /* [n_kind] 1: isolation keeps away; owned */
+  uint8_t *is_infected; /* [n] owned */
+  double *fresh_hazard; /* [n] owned */
   struct {
     PetscInt agent; /* -1: none */
     double delay;   /* [day] */

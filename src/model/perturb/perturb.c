@@ -7,6 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+static size_t perturb_agent_size(int n_column)
+{
+  const size_t size = sizeof(perturb_agent) + 8 * (size_t)n_column;
+
+  return (size + PERTURB_LINE - 1) / PERTURB_LINE * PERTURB_LINE;
+}
+
 PetscErrorCode perturb_create(world *w, const perturb_ops *ops, const void *context,
                               PetscInt n_step, double dt, perturb **out)
 {
@@ -35,7 +42,11 @@ PetscErrorCode perturb_create(world *w, const perturb_ops *ops, const void *cont
   PetscCall(PetscMalloc2(w->n_local_area, &p->reached, w->n_local_area, &p->importance));
   PetscCall(PetscMalloc3(n_step + 1, &p->counted, n_step, &p->due, w->n_site, &p->site));
   PetscCall(PetscArrayzero(p->due, n_step));
-  PetscCall(PetscMalloc1(w->n, &p->agent));
+  PetscCheck(p->n_column <= 256, w->comm, PETSC_ERR_SUP,
+             "perturbed worlds of over 256 memberships an agent");
+  p->agent_size = perturb_agent_size(p->n_column);
+  PetscCall(
+    perturb_lines((size_t)w->n * p->agent_size / PERTURB_LINE, &p->agent_room, (void **)&p->agent));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -48,8 +59,9 @@ int64_t perturb_bytes(const world *w, const world_counts *c, PetscMPIInt n_rank,
   int64_t slots = 0;
 
   for (int k = 0; k < w->n_kind; k++) slots += w->kind[k].n_slot;
-  return c->n_agent * (8 + 4 * slots) + c->n_site * (28 + 32) +
-         n_world * (24 + 8 * (int64_t)n_free) + n_world * differ / n_rank * (88 + 4 * slots);
+  return c->n_agent * ((int64_t)perturb_agent_size((int)slots) + 4 * slots) +
+         c->n_site * (28 + 32) + n_world * (24 + 8 * (int64_t)n_free) +
+         n_world * differ / n_rank * (88 + 4 * slots);
 }
 
 PetscErrorCode perturb_destroy(perturb **out)
@@ -63,7 +75,7 @@ PetscErrorCode perturb_destroy(perturb **out)
   PetscCall(PetscFree2(p->reached, p->importance));
   PetscCall(perturb_clear_due(p));
   PetscCall(PetscFree3(p->counted, p->due, p->site));
-  PetscCall(PetscFree(p->agent));
+  PetscCall(PetscFree(p->agent_room));
   PetscCall(PetscFree(p->opened));
   PetscCall(PetscFree(p->opened_weight));
   PetscCall(PetscFree(p->world_key));
@@ -85,6 +97,19 @@ PetscErrorCode perturb_destroy(perturb **out)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+static void begin_agent(perturb *p, PetscInt i)
+{
+  perturb_agent *a = perturb_agent_of(p, i);
+
+  *a = (perturb_agent){.from = INFINITY, .gid = p->w->gid[i], .entry = -1};
+  for (int c = 0; c < p->n_column; c++) {
+    const int32_t site = p->column[c][(size_t)i * (size_t)p->stride[c]];
+
+    a->slot[c].site = site;
+    a->slot[c].attempts = site < 0 ? 0 : nextafterf((float)p->site[site].attempts, INFINITY);
+  }
+}
+
 PetscErrorCode perturb_begin(perturb *p, model_sparse *how, rng_key key, const perturb_rates *rates)
 {
   PetscFunctionBegin;
@@ -104,7 +129,8 @@ PetscErrorCode perturb_begin(perturb *p, model_sparse *how, rng_key key, const p
       .missing = -1,
       .kind = p->w->site_kind[s],
       .is_shared = p->venue->share_ptr[s] < p->venue->share_ptr[s + 1]};
-  for (PetscInt i = 0; i < p->w->n; i++) p->agent[i] = (perturb_agent){.entry = -1};
+  for (PetscInt i = 0; i < p->w->n; i++) begin_agent(p, i);
+  p->has_started = false;
   PetscCall(perturb_clear_due(p));
   for (PetscInt a = 0; a < p->w->n_local_area; a++) {
     p->reached[a] = rng_uniform(key, RNG_SPA_START, p->w->local_area[a], 0, 0);
@@ -128,7 +154,7 @@ static PetscErrorCode open_world(perturb *p, PetscInt i, int type, int copy, per
                                  double exposure, const double gradient[], double by)
 {
   const int P = p->how->n_free;
-  const uint64_t gid = (uint64_t)p->w->gid[i];
+  const uint64_t gid = (uint64_t)perturb_agent_of(p, i)->gid;
   const uint32_t words[2] = {(uint32_t)p->key.seed, (uint32_t)(p->key.seed >> 32)};
   const uint32_t counter[4] = {
     (uint32_t)gid, (uint32_t)(gid >> 32 & 0xffff) | (uint32_t)RNG_SPA_OPEN << 16, (uint32_t)p->step,
@@ -147,7 +173,7 @@ static PetscErrorCode open_world(perturb *p, PetscInt i, int type, int copy, per
   rng_block(words, counter, bits);
   o = &p->opened[p->n_opened];
   memset(o, 0, sizeof *o);
-  *o = (perturb_opened){.gid = p->w->gid[i],
+  *o = (perturb_opened){.gid = (int64_t)gid,
                         .agent = (int32_t)i,
                         .copy = copy,
                         .type = type,
@@ -262,7 +288,7 @@ static PetscErrorCode gather_opened(perturb *p, PetscInt *n, perturb_opened **op
 /* The first agent of a world: what the flip changes, recorded. */
 static PetscErrorCode start_world(perturb *p, const perturb_opened *o)
 {
-  const perturb_life base = p->ops->base(p->context, o->agent), nothing = {NAN, NAN};
+  const perturb_life base = perturb_base_of(p, o->agent), nothing = {NAN, NAN};
   perturb_life change = nothing;
 
   PetscFunctionBegin;

@@ -16,7 +16,7 @@
  * agent in a step is sorted before it is decided.  So all is the same on any number of ranks.
  *
  * Memory: 88 bytes and 4 a membership slot an agent that differs (until both its lives are over),
- * 8 bytes an agent, 32 a site, 8 n_free + 24 bytes a world on every rank.
+ * an agent 24 bytes and 8 a membership slot in whole lines of 64, 32 bytes a site, 8 n_free + 24 bytes a world on every rank.
  * Private to src/model/.
  */
 #ifndef PERTURB_H
@@ -127,16 +127,18 @@ typedef struct perturb_entry {
   int32_t world, agent;
   perturb_life life;
   double due; /* time of the next attempt [day] */
-  /* of an infected agent, where that attempt is in [0, rate of attempts then), the rates of its venues
-   * coming first [1/day]; of another, the hazard that it will bear until it is infected */
+  /* of an infected agent, where that attempt is in [0, bound of the rate at its venue): it takes place
+   * below the rate [1/day]; of another, the hazard that it will bear until it is infected */
   union {
     double place, left;
   };
   double trait;
   int32_t next_of_agent;
-  uint32_t n_draw;
-  double base_from; /* infection by the base run; INFINITY: none so far */
+  uint32_t n_draw : 24, column : 8; /* column: of that attempt */
+  double base_from;                 /* infection by the base run; INFINITY: none so far */
 } perturb_entry;
+
+enum { PERTURB_LINE = 64 }; /* bytes of a line of memory */
 
 /* Entries on the list of a venue, as many as a line of memory holds. */
 enum { PERTURB_LACK = 7 };
@@ -162,13 +164,20 @@ typedef struct perturb_site {
   int32_t size;    /* members of the venue */
   int32_t missing; /* at the venue's first site: first of those whom the base infected; -1: none */
   int16_t kind;
-  bool is_shared;  /* at the venue's first site: with other ranks */
+  bool is_shared; /* at the venue's first site: with other ranks */
 } perturb_site;
 
-/* What worlds need of an agent. */
+/* What worlds need of an agent, on lines of memory of its own. */
 typedef struct perturb_agent {
+  double
+    from; /* infection by the base run; INFINITY: none so far, or the model ends lives itself */
+  int64_t gid;
   int32_t entry; /* its first one; -1: none */
   int32_t fresh; /* index into fresh + 1 in the step under way, else 0 */
+  struct {
+    int32_t site;   /* -1: none, and no attempts */
+    float attempts; /* of the site, or a little more */
+  } slot[];         /* [n_column] */
 } perturb_agent;
 
 /* A world just opened on this rank. */
@@ -233,15 +242,17 @@ struct perturb {
                           here; only if how->weight is given */
   PetscInt span, n_span; /* steps of one, so that memory does not grow with the steps */
   perturb_rates rates;
-  perturb_site *site;   /* [n_site] */
-  perturb_agent *agent; /* [n] */
+  perturb_site *site; /* [n_site] */
+  char *agent;        /* [n][agent_size] of perturb_agent */
+  size_t agent_size;
+  bool has_started; /* the base run's lives are known */
   /* differing agents here, in the order in which they came to differ */
   int32_t n_entry, max_entry, n_swept; /* n_swept: when they were last swept */
-  perturb_entry *entry; /* each on one line of memory */
+  perturb_entry *entry;                /* each on one line of memory */
   int32_t n_lack, max_lack;
   perturb_lack *lack; /* those of a venue that the base infected; each on one line of memory */
-  void *entry_room, *lack_room; /* owned: what the two lie in */
-  perturb_due *due;   /* [n_step] */
+  void *entry_room, *lack_room, *agent_room; /* owned: what they lie in */
+  perturb_due *due;                          /* [n_step] */
   int32_t n_healed, max_healed;
   int32_t *healed; /* entries that are not infected, ascending */
   /* of a step */
@@ -274,6 +285,9 @@ PetscErrorCode perturb_add(perturb *p, int32_t number, PetscInt i, perturb_life 
 /* perturb_schedule - entry `at` is infected: its next attempt after `from` [day] */
 PetscErrorCode perturb_schedule(perturb *p, int32_t at, double from);
 
+/* perturb_lines - n lines of memory in *room, from *lines on */
+PetscErrorCode perturb_lines(size_t n, void **room, void **lines);
+
 /* perturb_clear_due - nothing is due in any step; memory is freed */
 PetscErrorCode perturb_clear_due(perturb *p);
 
@@ -291,6 +305,18 @@ PetscErrorCode perturb_sweep(perturb *p, double time);
 
 /* perturb_decide - all candidates of a step, in their order */
 PetscErrorCode perturb_decide(perturb *p, const perturb_step *s);
+
+static inline perturb_agent *perturb_agent_of(const perturb *p, PetscInt i)
+{
+  return (perturb_agent *)(void *)(p->agent + (size_t)i * p->agent_size);
+}
+
+/* perturb_base_of - the base run's life of agent i, with what happened in the step under way */
+static inline perturb_life perturb_base_of(const perturb *p, PetscInt i)
+{
+  if (p->ops->recover) return p->ops->base(p->context, i);
+  return (perturb_life){perturb_agent_of(p, i)->from, INFINITY};
+}
 
 /* perturb_base - the base run's life of an entry's agent; where infection settles a life, known without
  * a look at the agent */

@@ -77,7 +77,7 @@ static double keep(const perturb *p, const perturb_step *s, const reach *r, doub
                    double hazard)
 {
   const rng_key key = perturb_draws(p, r->world);
-  const int64_t gid = p->w->gid[r->i];
+  const int64_t gid = perturb_agent_of(p, r->i)->gid;
   const double missing = r->missing * perturb_susceptibility(p, r->i), left = hazard - missing;
 
   if (!(missing > 0) || when == INFINITY) return when;
@@ -99,16 +99,16 @@ static PetscErrorCode decide_healed(perturb *p, const perturb_step *s, const rea
     perturb_record(p, r->world, r->i, (perturb_life){e->life.from, NAN}, 1);
     PetscCall(perturb_schedule(p, at, (double)(s->step + 1) * s->dt));
   } else if (r->caught < INFINITY) {
-    e->left = rng_exponential(perturb_draws(p, r->world), RNG_SPA_HEALED, p->w->gid[r->i],
-                              (uint32_t)s->step, 0);
+    e->left = rng_exponential(perturb_draws(p, r->world), RNG_SPA_HEALED,
+                              perturb_agent_of(p, r->i)->gid, (uint32_t)s->step, 0);
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 static PetscErrorCode decide(perturb *p, const perturb_step *s, const reach *r)
 {
-  const int32_t at = perturb_find(p, r->world, r->i), fresh = p->agent[r->i].fresh;
-  const perturb_life base = p->ops->base(p->context, r->i);
+  const int32_t at = perturb_find(p, r->world, r->i), fresh = perturb_agent_of(p, r->i)->fresh;
+  const perturb_life base = perturb_base_of(p, r->i);
   double when;
 
   PetscFunctionBegin;
@@ -129,28 +129,20 @@ static PetscErrorCode decide(perturb *p, const perturb_step *s, const reach *r)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Agents of the candidates to come, the first two of their entries, and their venues, fetched ahead. */
+/* Agents of the candidates to come, and the first two of their entries, fetched ahead. */
 static inline BASE_FETCH void fetch(const perturb *p, PetscInt a)
 {
-  if (a + 16 < p->n_candidate) {
-    const PetscInt i = p->candidate[a + 16].agent;
+  if (a + 16 < p->n_candidate) __builtin_prefetch(perturb_agent_of(p, p->candidate[a + 16].agent));
+  if (a + 10 < p->n_candidate) {
+    const int32_t at = perturb_agent_of(p, p->candidate[a + 10].agent)->entry;
 
-    __builtin_prefetch(&p->agent[i]);
-    for (int c = 0; c < p->n_column; c++)
-      __builtin_prefetch(&p->column[c][(size_t)i * (size_t)p->stride[c]]);
+    if (at >= 0) __builtin_prefetch(&p->entry[at]);
   }
-  if (a + 12 < p->n_candidate && p->agent[p->candidate[a + 12].agent].entry >= 0)
-    __builtin_prefetch(&p->entry[p->agent[p->candidate[a + 12].agent].entry]);
-  if (a + 6 < p->n_candidate) {
-    const PetscInt i = p->candidate[a + 6].agent;
-    const int32_t at = p->agent[i].entry, next = at < 0 ? -1 : p->entry[at].next_of_agent;
+  if (a + 5 < p->n_candidate) {
+    const int32_t at = perturb_agent_of(p, p->candidate[a + 5].agent)->entry;
 
-    if (next >= 0) __builtin_prefetch(&p->entry[next]);
-    for (int c = 0; c < p->n_column; c++) {
-      const int32_t site = p->column[c][(size_t)i * (size_t)p->stride[c]];
-
-      if (site >= 0) __builtin_prefetch(&p->site[site]);
-    }
+    if (at >= 0 && p->entry[at].next_of_agent >= 0)
+      __builtin_prefetch(&p->entry[p->entry[at].next_of_agent]);
   }
 }
 

@@ -8,11 +8,9 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { LINE = 64 }; /* bytes of a line of memory */
-
 int32_t perturb_find(const perturb *p, int32_t number, PetscInt i)
 {
-  int32_t at = p->agent[i].entry;
+  int32_t at = perturb_agent_of(p, i)->entry;
 
   while (at >= 0 && p->entry[at].world != number) at = p->entry[at].next_of_agent;
   return at;
@@ -20,21 +18,30 @@ int32_t perturb_find(const perturb *p, int32_t number, PetscInt i)
 
 /* ---- lists ---- */
 
-_Static_assert(sizeof(perturb_entry) == LINE && sizeof(perturb_lack) == LINE, "a line of memory");
+_Static_assert(sizeof(perturb_entry) == PERTURB_LINE && sizeof(perturb_lack) == PERTURB_LINE,
+               "a line of memory");
 
-/* Room for about twice as many lines of memory. */
+PetscErrorCode perturb_lines(size_t n, void **room, void **lines)
+{
+  char *at;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1((n + 1) * PERTURB_LINE, &at));
+  *room = at;
+  *lines = at + (PERTURB_LINE - (uintptr_t)at % PERTURB_LINE) % PERTURB_LINE;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode grow_lines(int32_t n, int32_t *max, void **room, void **lines)
 {
   const int32_t more = 2 * *max + 256;
-  char *new, *at;
+  void *old_room = *room;
+  const void *old = *lines;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1(((size_t)more + 1) * LINE, &new));
-  at = new + (LINE - (uintptr_t)new % LINE) % LINE;
-  if (n) memcpy(at, *lines, (size_t)n * LINE);
-  PetscCall(PetscFree(*room));
-  *room = new;
-  *lines = at;
+  PetscCall(perturb_lines((size_t)more, room, lines));
+  if (n) memcpy(*lines, old, (size_t)n * PERTURB_LINE);
+  PetscCall(PetscFree(old_room));
   *max = more;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -42,11 +49,12 @@ static PetscErrorCode grow_lines(int32_t n, int32_t *max, void **room, void **li
 PetscErrorCode perturb_miss(perturb *p, int32_t at)
 {
   perturb_entry *e = &p->entry[at];
+  const perturb_agent *a = perturb_agent_of(p, e->agent);
 
   PetscFunctionBegin;
-  e->base_from = p->ops->base(p->context, e->agent).from;
+  e->base_from = perturb_base_of(p, e->agent).from;
   for (int c = 0; c < p->n_column; c++) {
-    const int32_t site = p->column[c][(size_t)e->agent * (size_t)p->stride[c]];
+    const int32_t site = a->slot[c].site;
     perturb_lack *l;
     int32_t *first;
 
@@ -91,7 +99,7 @@ PetscErrorCode perturb_clear_due(perturb *p)
 PetscErrorCode perturb_heal(perturb *p, int32_t at)
 {
   perturb_entry *e = &p->entry[at];
-  const int64_t gid = p->w->gid[e->agent];
+  const int64_t gid = perturb_agent_of(p, e->agent)->gid;
 
   PetscFunctionBegin;
   e->left = rng_exponential(perturb_draws(p, e->world), RNG_SPA_HEALED, gid, (uint32_t)p->step, 0);
@@ -103,6 +111,7 @@ PetscErrorCode perturb_heal(perturb *p, int32_t at)
 PetscErrorCode perturb_add(perturb *p, int32_t number, PetscInt i, perturb_life life, double from)
 {
   const int32_t at = p->n_entry;
+  perturb_agent *a = perturb_agent_of(p, i);
 
   PetscFunctionBegin;
   if (p->n_entry == p->max_entry) {
@@ -115,12 +124,12 @@ PetscErrorCode perturb_add(perturb *p, int32_t number, PetscInt i, perturb_life 
   p->entry[at] = (perturb_entry){.world = number,
                                  .agent = (int32_t)i,
                                  .life = life,
-                                 .next_of_agent = p->agent[i].entry,
+                                 .next_of_agent = a->entry,
                                  .due = INFINITY,
                                  .trait = p->ops->trait ? p->ops->trait(p->context, i) : 0,
                                  .base_from = INFINITY};
-  p->agent[i].entry = at;
-  if (p->ops->base(p->context, i).from < INFINITY) PetscCall(perturb_miss(p, at));
+  a->entry = at;
+  if (perturb_base_of(p, i).from < INFINITY) PetscCall(perturb_miss(p, at));
   if (life.from < INFINITY)
     PetscCall(perturb_schedule(p, at, from));
   else
@@ -137,17 +146,18 @@ PetscErrorCode perturb_sweep(perturb *p, double time)
   if (p->n_entry < 2 * p->n_swept + 1024) PetscFunctionReturn(PETSC_SUCCESS);
   p->n_healed = p->n_lack = 0;
   for (PetscInt s = 0; s < p->w->n_site; s++) p->site[s].missing = -1;
-  for (int32_t a = 0; a < p->n_entry; a++) p->agent[p->entry[a].agent].entry = -1;
+  for (int32_t a = 0; a < p->n_entry; a++) perturb_agent_of(p, p->entry[a].agent)->entry = -1;
   for (PetscInt n = 0; n < p->n_step; n++) p->due[n].n = 0;
   for (int32_t a = 0; a < p->n_entry; a++) {
     const perturb_entry e = p->entry[a];
+    perturb_agent *of = perturb_agent_of(p, e.agent);
 
     if (p->ops->is_over(p->context, e.life, time) &&
         p->ops->is_over(p->context, perturb_base(p, &e), time))
       continue;
     p->entry[kept] = e;
-    p->entry[kept].next_of_agent = p->agent[e.agent].entry;
-    p->agent[e.agent].entry = kept;
+    p->entry[kept].next_of_agent = of->entry;
+    of->entry = kept;
     if (e.due < INFINITY) PetscCall(put_due(p, (PetscInt)(e.due / p->dt), kept));
     if (e.life.from == INFINITY) p->healed[p->n_healed++] = kept;
     if (e.base_from < INFINITY) PetscCall(perturb_miss(p, kept));
@@ -159,21 +169,10 @@ PetscErrorCode perturb_sweep(perturb *p, double time)
 
 /* ---- attempts ---- */
 
-/* What a unit of force of an agent makes at its venues, by kind, at a kind's factor of 1 [1/day]. */
-static void sum_attempts(const perturb *p, PetscInt i, double by_kind[])
-{
-  for (int k = 0; k < p->w->n_kind; k++) by_kind[k] = 0;
-  for (int c = 0; c < p->n_column; c++) {
-    const int32_t site = p->column[c][(size_t)i * (size_t)p->stride[c]];
-
-    if (site >= 0) by_kind[p->column_kind[c]] += p->site[site].attempts;
-  }
-}
-
-/* Largest rate of attempts of an entry in steps [first, last) [1/day], as if the base run never infected
- * it. */
+/* Bounds of an entry's rate of attempts in steps [first, last), as if the base run never infected it: for
+ * each kind, by which its venues' attempts are multiplied; returns their sum [1/day]. */
 static double most_attempts(const perturb *p, const perturb_entry *e, const double by_kind[],
-                            PetscInt first, PetscInt last)
+                            PetscInt first, PetscInt last, double most[])
 {
   const int n_kind = p->w->n_kind;
   double force[2], sum = 0;
@@ -182,13 +181,30 @@ static double most_attempts(const perturb *p, const perturb_entry *e, const doub
                 force);
   for (int k = 0; k < n_kind; k++) {
     const double *factor = p->rates.kind_factor + k;
-    double most = 0;
 
+    most[k] = 0;
     for (PetscInt n = first; n < PetscMin(last, p->n_step); n++)
-      most = PetscMax(most, factor[n * n_kind]);
-    sum += most * by_kind[k] * force[p->rates.kind_class[k]];
+      most[k] = PetscMax(most[k], factor[n * n_kind]);
+    most[k] *= force[p->rates.kind_class[k]];
+    sum += most[k] * by_kind[k];
   }
   return sum;
+}
+
+/* The venue of an attempt at `place` in the sum of the bounds. */
+static void choose_venue(const perturb *p, perturb_entry *e, const double most[], double place)
+{
+  const perturb_agent *a = perturb_agent_of(p, e->agent);
+
+  for (int c = 0; c < p->n_column; c++) {
+    const double bound = most[p->column_kind[c]] * (double)a->slot[c].attempts;
+
+    if (!(bound > 0)) continue;
+    e->column = (uint32_t)c & 0xff;
+    e->place = place;
+    if (place < bound) return;
+    place -= bound;
+  }
 }
 
 /* A Poisson stream of the rate that bounds the agent's from above, over blocks that grow with its
@@ -196,14 +212,15 @@ static double most_attempts(const perturb *p, const perturb_entry *e, const doub
 PetscErrorCode perturb_schedule(perturb *p, int32_t at, double from)
 {
   perturb_entry *e = &p->entry[at];
-  double u[2], left, by_kind[WORLD_MAX_KINDS];
+  const perturb_agent *a = perturb_agent_of(p, e->agent);
+  double u[2], left, by_kind[WORLD_MAX_KINDS], most[WORLD_MAX_KINDS];
 
   PetscFunctionBegin;
-  rng_uniform_pair(perturb_draws(p, e->world), RNG_SPA_ATTEMPT, p->w->gid[e->agent], e->n_draw, 0,
-                   u);
+  rng_uniform_pair(perturb_draws(p, e->world), RNG_SPA_ATTEMPT, a->gid, e->n_draw, 0, u);
   left = -real_log(1 - u[0]);
   e->due = INFINITY;
-  sum_attempts(p, e->agent, by_kind);
+  for (int k = 0; k < p->w->n_kind; k++) by_kind[k] = 0;
+  for (int c = 0; c < p->n_column; c++) by_kind[p->column_kind[c]] += (double)a->slot[c].attempts;
   while (from < (double)p->n_step * p->dt) {
     const PetscInt first = (PetscInt)(from / p->dt + 1e-9); /* force is that at a step's left end */
     const double age = PetscMax((double)first - e->life.from / p->dt, 0);
@@ -212,14 +229,14 @@ PetscErrorCode perturb_schedule(perturb *p, int32_t at, double from)
     double rate;
 
     if (p->ops->is_over(p->context, e->life, (double)first * p->dt)) break;
-    rate = most_attempts(p, e, by_kind, first, last);
+    rate = most_attempts(p, e, by_kind, first, last, most);
     if (left < rate * (to - from)) {
       const double due = from + left / rate;
       const PetscInt step = (PetscInt)(due / p->dt);
 
       if (step >= p->n_step) break;
       e->due = due;
-      e->place = u[1] * rate;
+      choose_venue(p, e, most, u[1] * rate);
       PetscCall(put_due(p, step, at));
       break;
     }

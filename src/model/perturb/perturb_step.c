@@ -30,9 +30,8 @@ static PetscErrorCode settle_infection(perturb *p, int32_t at)
   const perturb_entry *e = &p->entry[at];
 
   PetscFunctionBegin;
-  perturb_record(p, e->world, e->agent,
-                 (perturb_life){p->ops->base(p->context, e->agent).from, NAN}, -1);
   PetscCall(perturb_miss(p, at));
+  perturb_record(p, e->world, e->agent, (perturb_life){e->base_from, NAN}, -1);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -53,11 +52,17 @@ static PetscErrorCode settle(perturb *p, const perturb_step *s)
 {
   PetscFunctionBegin;
   for (PetscInt f = 0; f < s->n_fresh; f++) {
-    if (f + 16 < s->n_fresh) __builtin_prefetch(&p->agent[s->fresh[f + 16]], 1);
-    if (f + 8 < s->n_fresh && p->agent[s->fresh[f + 8]].entry >= 0)
-      __builtin_prefetch(&p->entry[p->agent[s->fresh[f + 8]].entry]);
-    p->agent[s->fresh[f]].fresh = (int32_t)f + 1;
-    for (int32_t at = p->agent[s->fresh[f]].entry; at >= 0; at = p->entry[at].next_of_agent)
+    perturb_agent *a = perturb_agent_of(p, s->fresh[f]);
+
+    if (f + 16 < s->n_fresh) __builtin_prefetch(perturb_agent_of(p, s->fresh[f + 16]), 1);
+    if (f + 8 < s->n_fresh) {
+      const int32_t at = perturb_agent_of(p, s->fresh[f + 8])->entry;
+
+      if (at >= 0) __builtin_prefetch(&p->entry[at]);
+    }
+    a->fresh = (int32_t)f + 1;
+    a->from = p->ops->base(p->context, s->fresh[f]).from;
+    for (int32_t at = a->entry; at >= 0; at = p->entry[at].next_of_agent)
       PetscCall(settle_infection(p, at));
   }
   for (int32_t at = 0; p->ops->recover && at < p->n_entry; at++)
@@ -96,9 +101,11 @@ static PetscErrorCode tell(perturb *p, PetscInt site, perturb_message m)
 static PetscErrorCode ask(perturb *p, const perturb_step *s, PetscMPIInt rank, int32_t number,
                           PetscInt i)
 {
+  const perturb_agent *a = perturb_agent_of(p, i);
+
   PetscFunctionBegin;
   for (int c = 0; c < p->n_column; c++) {
-    const int32_t site = p->column[c][(size_t)i * (size_t)p->stride[c]];
+    const int32_t site = a->slot[c].site;
     const perturb_site *first;
 
     if (site < 0 || perturb_factors(p, s->step)[p->column_kind[c]] == 0) continue;
@@ -114,58 +121,38 @@ static PetscErrorCode ask(perturb *p, const perturb_step *s, PetscMPIInt rank, i
 /* A point of the stream that bounds an agent's attempts: an attempt at one of its venues, or none. */
 static PetscErrorCode attempt(perturb *p, const perturb_step *s, perturb_entry *e)
 {
-  double ours[2], theirs[2], rest = e->place;
+  const perturb_agent *a = perturb_agent_of(p, e->agent);
+  const int32_t site = a->slot[e->column].site;
+  const int kind = p->column_kind[e->column], class = p->rates.kind_class[kind];
+  const int32_t size = p->site[site].size;
+  double ours[2], theirs[2], rate;
 
   PetscFunctionBegin;
   perturb_force(p, e, e->life, s->time, ours);
   perturb_force(p, e, perturb_base(p, e), s->time, theirs);
-  for (int c = 0; c < p->n_column; c++) {
-    const int32_t site = p->column[c][(size_t)e->agent * (size_t)p->stride[c]];
-    const int kind = p->column_kind[c], class = p->rates.kind_class[kind];
-    int32_t size;
-    double rate;
-
-    if (site < 0 || !(ours[class] > theirs[class])) continue;
-    rate = perturb_factors(p, s->step)[kind] * p->site[site].attempts * (ours[class] - theirs[class]);
-    if (rest >= rate) {
-      rest -= rate;
-      continue;
-    }
-    size = p->site[site].size;
-    PetscCall(
-      tell(p, site,
-           (perturb_message){.is_attempt = true,
-                             .world = e->world,
-                             .member = PetscMin((int64_t)(rest / rate * size), size - 1),
-                             .when = PetscMax(e->due - s->time, 0),
-                             .u = p->rates.most_susceptible > 0
-                                    ? rng_uniform(perturb_draws(p, e->world), RNG_SPA_ATTEMPT,
-                                                  p->w->gid[e->agent], e->n_draw, 1)
-                                    : 0}));
-    break;
-  }
+  rate = perturb_factors(p, s->step)[kind] * p->site[site].attempts * (ours[class] - theirs[class]);
+  if (e->place >= rate) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(tell(p, site,
+                 (perturb_message){.is_attempt = true,
+                                   .world = e->world,
+                                   .member = PetscMin((int64_t)(e->place / rate * size), size - 1),
+                                   .when = PetscMax(e->due - s->time, 0),
+                                   .u = p->rates.most_susceptible > 0
+                                          ? rng_uniform(perturb_draws(p, e->world), RNG_SPA_ATTEMPT,
+                                                        a->gid, e->n_draw, 1)
+                                          : 0}));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Entries, their agents and their sites lie anywhere in memory: those called next are fetched ahead. */
+/* Entries, their agents and their venues lie anywhere in memory: those called next are fetched ahead. */
 static inline BASE_FETCH void fetch(const perturb *p, const perturb_due *due, int32_t k)
 {
   if (k + 18 < due->n) __builtin_prefetch(&p->entry[due->at[k + 18]]);
-  if (k + 12 < due->n) {
-    const PetscInt i = p->entry[due->at[k + 12]].agent;
-
-    __builtin_prefetch(&p->w->gid[i]);
-    for (int c = 0; c < p->n_column; c++)
-      __builtin_prefetch(&p->column[c][(size_t)i * (size_t)p->stride[c]]);
-  }
+  if (k + 12 < due->n) __builtin_prefetch(perturb_agent_of(p, p->entry[due->at[k + 12]].agent));
   if (k + 6 < due->n) {
-    const PetscInt i = p->entry[due->at[k + 6]].agent;
+    const perturb_entry *e = &p->entry[due->at[k + 6]];
 
-    for (int c = 0; c < p->n_column; c++) {
-      const int32_t site = p->column[c][(size_t)i * (size_t)p->stride[c]];
-
-      if (site >= 0) __builtin_prefetch(&p->site[site]);
-    }
+    __builtin_prefetch(&p->site[perturb_agent_of(p, e->agent)->slot[e->column].site]);
   }
 }
 
@@ -201,20 +188,13 @@ static PetscErrorCode push_candidate(perturb *p, perturb_candidate c)
 static inline BASE_FETCH void fetch_healed(const perturb *p, const perturb_step *s, int32_t h)
 {
   if (h + 18 < p->n_healed) __builtin_prefetch(&p->entry[p->healed[h + 18]]);
-  if (h + 12 < p->n_healed) {
-    const perturb_entry *e = &p->entry[p->healed[h + 12]];
+  if (h + 12 < p->n_healed)
+    __builtin_prefetch(perturb_agent_of(p, p->entry[p->healed[h + 12]].agent));
+  if (h + 6 < p->n_healed) {
+    const perturb_agent *a = perturb_agent_of(p, p->entry[p->healed[h + 6]].agent);
 
     for (int c = 0; c < p->n_column; c++)
-      __builtin_prefetch(&p->column[c][(size_t)e->agent * (size_t)p->stride[c]]);
-  }
-  if (h + 6 < p->n_healed) {
-    const perturb_entry *e = &p->entry[p->healed[h + 6]];
-
-    for (int c = 0; c < p->n_column; c++) {
-      const int32_t site = p->column[c][(size_t)e->agent * (size_t)p->stride[c]];
-
-      if (site >= 0) __builtin_prefetch(&s->pressure[site]);
-    }
+      if (a->slot[c].site >= 0) __builtin_prefetch(&s->pressure[a->slot[c].site]);
   }
 }
 
@@ -227,17 +207,15 @@ static PetscErrorCode bear(perturb *p, const perturb_step *s, PetscMPIInt rank)
   PetscFunctionBegin;
   for (int32_t h = 0; h < p->n_healed; h++) {
     perturb_entry *e = &p->entry[p->healed[h]];
+    const perturb_agent *a = perturb_agent_of(p, e->agent);
     double hazard = s->outside;
 
     fetch_healed(p, s, h);
     if (e->life.from < INFINITY) continue;
     p->healed[kept++] = p->healed[h];
     p->touches[e->world]++;
-    for (int c = 0; c < p->n_column; c++) {
-      const int32_t site = p->column[c][(size_t)e->agent * (size_t)p->stride[c]];
-
-      if (site >= 0) hazard += s->pressure[site];
-    }
+    for (int c = 0; c < p->n_column; c++)
+      if (a->slot[c].site >= 0) hazard += s->pressure[a->slot[c].site];
     hazard *= perturb_susceptibility(p, e->agent);
     if (hazard * s->dt < e->left) {
       e->left -= hazard * s->dt;
@@ -303,7 +281,7 @@ static bool lacks(perturb *p, const perturb_step *s, int class, int32_t at, pert
                p->ops->is_over(p->context, base, s->time);
   if (!(theirs[class] > ours[class])) return false;
   c->world = e->world;
-  c->gid = p->w->gid[e->agent];
+  c->gid = perturb_agent_of(p, e->agent)->gid;
   c->rate *= theirs[class] - ours[class];
   return true;
 }
@@ -330,8 +308,7 @@ static PetscErrorCode answer(perturb *p, const perturb_step *s, const perturb_me
   const int kind = site->kind, class = p->rates.kind_class[kind];
   const perturb_candidate at_venue = {.agent = m->agent,
                                       .type = PERTURB_MISSING,
-                                      .venue =
-                                        p->w->site_venue[m->site] * WORLD_MAX_KINDS + kind,
+                                      .venue = p->w->site_venue[m->site] * WORLD_MAX_KINDS + kind,
                                       .rate = perturb_factors(p, s->step)[kind] * site->contact};
 
   PetscFunctionBegin;
@@ -440,7 +417,7 @@ static PetscErrorCode advance(perturb *p, const perturb_step *s)
   }
   if (size > 1) PetscCall(exchange_replies(p));
   PetscCall(perturb_decide(p, s));
-  for (PetscInt f = 0; f < s->n_fresh; f++) p->agent[s->fresh[f]].fresh = 0;
+  for (PetscInt f = 0; f < s->n_fresh; f++) perturb_agent_of(p, s->fresh[f])->fresh = 0;
   PetscCall(perturb_sweep(p, s->time + s->dt));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -448,6 +425,10 @@ static PetscErrorCode advance(perturb *p, const perturb_step *s)
 PetscErrorCode perturb_advance(perturb *p, const perturb_step *s)
 {
   PetscFunctionBegin;
+  if (!p->has_started && !p->ops->recover)
+    for (PetscInt i = 0; i < p->w->n; i++)
+      perturb_agent_of(p, i)->from = p->ops->base(p->context, i).from;
+  p->has_started = true;
   if (s) PetscCall(advance(p, s));
   PetscCall(perturb_join(p));
   PetscFunctionReturn(PETSC_SUCCESS);

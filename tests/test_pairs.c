@@ -52,23 +52,26 @@ static int sort_pairs(const int32_t area[], const int64_t venue[], pair out[], i
 static void compare(const int32_t area[], const int64_t venue[])
 {
   pair right[N * SLOTS];
-  int32_t size[N * SLOTS], of[N * SLOTS];
+  int32_t size[N * SLOTS], number[N * SLOTS];
   const int n = sort_pairs(area, venue, right, size);
+  world_numbers list;
   world_sites sites;
 
-  ck_petsc(world_sites_collect(N, SLOTS, area, venue, &sites, of));
+  ck_petsc(world_sites_collect(N, SLOTS, area, venue, &sites));
   ck_assert_int_eq(sites.n, n);
   for (int p = 0; p < n; p++) {
     ck_assert(sites.venue[p] == right[p].venue);
     ck_assert_int_eq(sites.area[p], right[p].area);
     ck_assert_int_eq(sites.size[p], size[p]);
   }
+  ck_petsc(world_number_venues(N * SLOTS, venue, number, &list));
   for (int m = 0; m < N * SLOTS; m++) {
-    ck_assert_int_eq(of[m] < 0, venue[m] < 0);
-    if (of[m] < 0) continue;
-    ck_assert(sites.venue[of[m]] == venue[m]);
-    ck_assert_int_eq(sites.area[of[m]], area[m / SLOTS]);
+    ck_assert_int_eq(number[m] < 0, venue[m] < 0);
+    if (number[m] < 0) continue;
+    ck_assert_int_lt(number[m], list.n);
+    ck_assert((list.venue ? list.venue[number[m]] : list.lowest + number[m]) == venue[m]);
   }
+  ck_petsc(PetscFree(list.venue));
   ck_petsc(world_sites_clear(&sites));
 }
 

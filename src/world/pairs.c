@@ -1,5 +1,5 @@
 /*
- * pairs.c - the pairs (venue, area) of one kind, and which of them each membership is in
+ * pairs.c - the pairs (venue, area) of one kind
  *
  * Members are gone through by area, so the pairs of a venue come up in their order and a venue needs
  * to know only its last one: two passes over the memberships, without sorting them.
@@ -12,16 +12,9 @@ typedef struct venue_state {
   int32_t area, pair;
 } venue_state;
 
-/* Distinct venues with members here, or a range of venues that has them all. */
-typedef struct venue_list {
-  PetscInt n;
-  int64_t lowest;
-  int64_t *venue; /* [n] ascending; NULL for the range [lowest, lowest + n); owned */
-} venue_list;
-
 /* Many venues between those with members here: a list of these. */
 static PetscErrorCode list_venues(int64_t n, const int64_t venue[], PetscInt n_member,
-                                  int32_t number[], venue_list *list)
+                                  int32_t number[], world_numbers *list)
 {
   uint64_t *key;
   PetscInt *from, n_key = 0;
@@ -47,21 +40,21 @@ static PetscErrorCode list_venues(int64_t n, const int64_t venue[], PetscInt n_m
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Numbers the venues that have members here; number [n]: that of each membership, -1 for none. */
-static PetscErrorCode number_venues(int64_t n, const int64_t venue[], int32_t number[],
-                                    venue_list *list)
+PetscErrorCode world_number_venues(int64_t n, const int64_t venue[], int32_t number[],
+                                   world_numbers *list)
 {
   int64_t n_member = 0, highest = -1, lowest;
   uint64_t least = UINT64_MAX; /* as which -1 counts */
 
   PetscFunctionBegin;
+  *list = (world_numbers){.n = 0};
   for (int64_t m = 0; m < n; m++) {
     n_member += venue[m] >= 0;
     highest = PetscMax(highest, venue[m]);
     least = PetscMin(least, (uint64_t)venue[m]);
   }
   lowest = n_member ? (int64_t)least : 0;
-  if (n_member && highest - lowest >= 2 * n_member) {
+  if (n_member && !world_numbers_are_dense(highest - lowest + 1, n_member)) {
     PetscCall(list_venues(n, venue, (PetscInt)n_member, number, list));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
@@ -109,9 +102,8 @@ static void count_pairs(PetscInt n, int n_slot, const PetscInt order[], const in
   }
 }
 
-/* In/out pair [n][n_slot]: number of the venue, or of the pair. */
 static void assign_pairs(PetscInt n, int n_slot, const PetscInt order[], const int32_t area[],
-                         int32_t pair[], venue_state state[], world_sites *sites)
+                         const int32_t number[], venue_state state[], world_sites *sites)
 {
   for (PetscInt r = 0; r < n; r++) {
     const PetscInt i = order ? order[r] : r;
@@ -119,11 +111,10 @@ static void assign_pairs(PetscInt n, int n_slot, const PetscInt order[], const i
     for (int64_t m = (int64_t)i * n_slot; m < (int64_t)(i + 1) * n_slot; m++) {
       venue_state *v;
 
-      if (pair[m] < 0) continue;
-      v = &state[pair[m]];
+      if (number[m] < 0) continue;
+      v = &state[number[m]];
       v->pair += v->area != area[i];
       v->area = area[i];
-      pair[m] = v->pair;
       sites->area[v->pair] = area[i];
       sites->size[v->pair]++;
     }
@@ -131,7 +122,8 @@ static void assign_pairs(PetscInt n, int n_slot, const PetscInt order[], const i
 }
 
 static PetscErrorCode fill_sites(PetscInt n, int n_slot, const int32_t area[],
-                                 const venue_list *list, int32_t pair[], world_sites *sites)
+                                 const world_numbers *list, const int32_t number[],
+                                 world_sites *sites)
 {
   PetscInt *order;
   venue_state *state;
@@ -140,7 +132,7 @@ static PetscErrorCode fill_sites(PetscInt n, int n_slot, const int32_t area[],
   PetscCall(order_by_area(n, area, &order));
   PetscCall(PetscMalloc1(list->n, &state));
   for (PetscInt v = 0; v < list->n; v++) state[v] = (venue_state){.area = -1};
-  count_pairs(n, n_slot, order, area, pair, state);
+  count_pairs(n, n_slot, order, area, number, state);
   for (PetscInt v = 0; v < list->n; v++) sites->n += state[v].pair;
   PetscCall(PetscMalloc1(sites->n, &sites->venue));
   PetscCall(PetscMalloc1(sites->n, &sites->area));
@@ -151,26 +143,26 @@ static PetscErrorCode fill_sites(PetscInt n, int n_slot, const int32_t area[],
     state[v] = (venue_state){.area = -1, .pair = next - 1};
     while (next < end) sites->venue[next++] = list->venue ? list->venue[v] : list->lowest + v;
   }
-  assign_pairs(n, n_slot, order, area, pair, state, sites);
+  assign_pairs(n, n_slot, order, area, number, state, sites);
   PetscCall(PetscFree(state));
   PetscCall(PetscFree(order));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 PetscErrorCode world_sites_collect(PetscInt n, int n_slot, const int32_t area[],
-                                   const int64_t venue[], world_sites *sites, int32_t pair[])
+                                   const int64_t venue[], world_sites *sites)
 {
   const int64_t n_membership = (int64_t)n * n_slot;
-  venue_list list = {.n = 0};
-  int32_t *own = NULL;
+  world_numbers list;
+  int32_t *number;
 
   PetscFunctionBegin;
   *sites = (world_sites){.n = 0};
-  if (!pair) PetscCall(PetscMalloc1(n_membership, &own));
-  PetscCall(number_venues(n_membership, venue, pair ? pair : own, &list));
-  PetscCall(fill_sites(n, n_slot, area, &list, pair ? pair : own, sites));
+  PetscCall(PetscMalloc1(n_membership, &number));
+  PetscCall(world_number_venues(n_membership, venue, number, &list));
+  PetscCall(fill_sites(n, n_slot, area, &list, number, sites));
   PetscCall(PetscFree(list.venue));
-  PetscCall(PetscFree(own));
+  PetscCall(PetscFree(number));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -66,51 +66,6 @@ PetscInt world_directory_end(const world_directory *d, PetscInt i)
   return i;
 }
 
-PetscErrorCode world_sites_survey(MPI_Comm comm, int64_t n_venue, int64_t n_area,
-                                  const world_sites *sites, const int32_t venue_area[],
-                                  int32_t size[], int32_t home[], int64_t *wrong)
-{
-  world_directory d;
-  PetscMPIInt rank, *from;
-  int64_t n_found = 0, n_here;
-  int32_t *home_here;
-
-  PetscFunctionBegin;
-  *wrong = -1;
-  PetscCallMPI(MPI_Comm_rank(comm, &rank));
-  PetscCall(world_directory_create(comm, n_venue, n_area, sites, &d));
-  PetscCall(PetscMalloc2(d.n, &from, d.n, &home_here));
-  for (PetscMPIInt r = 0; r < d.ship->size; r++)
-    for (PetscMPIInt i = 0; i < d.ship->recv_count[r]; i++) from[d.ship->recv_first[r] + i] = r;
-  for (PetscInt first = 0, end; first < d.n; first = end) {
-    const int32_t lowest = world_directory_area(&d, first);
-    const int64_t venue = world_directory_venue(&d, first);
-    bool is_on_one_rank = true;
-    int64_t sum = 0;
-
-    end = world_directory_end(&d, first);
-    if (venue_area && *wrong < 0 && (venue != n_found || venue_area[venue] != lowest))
-      *wrong = d.first + n_found;
-    n_found++;
-    for (PetscInt i = first; i < end; i++) {
-      sum += d.size[d.place[i]];
-      is_on_one_rank = is_on_one_rank && from[d.place[i]] == from[d.place[first]];
-    }
-    PetscCheck(sum <= INT32_MAX, PETSC_COMM_SELF, PETSC_ERR_SUP, "a venue has over 2^31 members");
-    for (PetscInt i = first; i < end; i++) {
-      d.size[d.place[i]] = (int32_t)sum;
-      home_here[d.place[i]] = is_on_one_rank ? -1 - lowest : lowest;
-    }
-  }
-  n_here = world_table_block(n_venue, rank + 1, d.ship->size) - d.first;
-  if (venue_area && *wrong < 0 && n_found < n_here) *wrong = d.first + n_found;
-  PetscCall(world_ship_reply(d.ship, sizeof(int32_t), d.size, size));
-  PetscCall(world_ship_reply(d.ship, sizeof(int32_t), home_here, home));
-  PetscCall(PetscFree2(from, home_here));
-  PetscCall(world_directory_destroy(&d));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
 PetscErrorCode world_site_areas(const world *w, int32_t **area)
 {
   PetscFunctionBegin;
@@ -291,8 +246,7 @@ PetscErrorCode world_graph_of_table(const world_table *t, const int64_t weight[]
   for (int k = 0; k < t->n_kind; k++) {
     world_sites sites;
 
-    PetscCall(
-      world_sites_collect(t->n, t->kind[k].n_slot, t->area, t->kind[k].venue, &sites, NULL));
+    PetscCall(world_sites_collect(t->n, t->kind[k].n_slot, t->area, t->kind[k].venue, &sites));
     PetscCall(edges_add_kind(t->comm, t->kind[k].n_venue, t->n_area, &sites, &edges));
     PetscCall(world_sites_clear(&sites));
   }
@@ -322,7 +276,7 @@ PetscErrorCode world_pairs_of_kind(const world *w, int k, const int32_t area[], 
 
     venue[m] = site < 0 ? -1 : w->site_venue[site];
   }
-  PetscCall(world_sites_collect(w->n, w->kind[k].n_slot, area, venue, pairs, NULL));
+  PetscCall(world_sites_collect(w->n, w->kind[k].n_slot, area, venue, pairs));
   PetscCall(PetscFree(venue));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -70,10 +70,21 @@ PetscErrorCode world_table_destroy(world_table **t)
   PetscCall(world_attributes_free((*t)->n_area_attribute, &(*t)->area_attribute));
   for (int k = 0; k < (*t)->n_kind; k++) {
     PetscCall(PetscFree((*t)->kind[k].venue));
+    PetscCall(PetscFree((*t)->kind[k].narrow));
     PetscCall(PetscFree((*t)->kind[k].venue_area));
   }
   PetscCall(world_attributes_free((*t)->n_attribute, &(*t)->attribute));
   PetscCall(PetscFree(*t));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode world_table_widen(PetscInt n, world_table_kind *kind)
+{
+  PetscFunctionBegin;
+  if (!kind->narrow) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscMalloc1((size_t)n * (size_t)kind->n_slot, &kind->venue));
+  for (int64_t m = 0; m < (int64_t)n * kind->n_slot; m++) kind->venue[m] = kind->narrow[m];
+  PetscCall(PetscFree(kind->narrow));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -157,10 +168,10 @@ static PetscErrorCode check_kind(const world_table *t, const world_table_kind *k
   *is_valid = *is_valid && kind->n_slot >= 1 && kind->n_slot <= WORLD_MAX_SLOTS;
   for (PetscInt i = 0; i < t->n; i++)
     for (int s = 0; s < kind->n_slot; s++) {
-      const int64_t *venue = kind->venue + (size_t)i * (size_t)kind->n_slot + (size_t)s;
+      const int64_t m = (int64_t)i * kind->n_slot + s, venue = world_table_venue(kind, m);
 
-      *is_valid = *is_valid && venue[0] >= -1 && venue[0] < kind->n_venue &&
-                  (s == 0 || venue[0] == -1 || venue[-1] >= 0);
+      *is_valid = *is_valid && venue >= -1 && venue < kind->n_venue &&
+                  (s == 0 || venue == -1 || world_table_venue(kind, m - 1) >= 0);
     }
   n = world_table_block(kind->n_venue, rank + 1, size) -
       world_table_block(kind->n_venue, rank, size);

@@ -7,7 +7,7 @@
  * of rows differs.  Whoever builds the world takes arrays over by setting their pointers to NULL,
  * or frees them early; world_table_destroy() accepts that.
  *
- * Storage  8 bytes a row for `row`, 4 for `area`, 8 a membership slot, 8 or 4 an attribute; 4 bytes
+ * Storage  8 bytes a row for `row`, 4 for `area`, 8 or 4 a membership slot, 8 or 4 an attribute; 4 bytes
  *          a venue of this rank's block; replicated: 80 bytes an area, 64 bytes a label.
  */
 #ifndef TABLE_IMPL_H
@@ -27,6 +27,7 @@ typedef struct world_table_kind {
   int64_t n_venue; /* over all ranks; each has a member */
   int64_t
     *venue; /* [n][n_slot] venue index, -1 for none; members first, in the order given; owned */
+  int32_t *narrow;     /* the same, instead of venue, if the source has it in 32 bits; owned */
   int32_t *venue_area; /* [block] area of each venue of this rank's block of venues, ascending;
                           the block is world_table_block(n_venue, rank and rank + 1, size); owned */
 } world_table_kind;
@@ -87,6 +88,15 @@ PetscErrorCode world_table_create(MPI_Comm comm, world_table **t);
 
 /* world_table_destroy - free *t and what it still owns; accepts NULL.  Not collective. */
 PetscErrorCode world_table_destroy(world_table **t);
+
+/* world_table_venue - venue of membership m = i * n_slot + slot */
+static inline int64_t world_table_venue(const world_table_kind *kind, int64_t m)
+{
+  return kind->narrow ? kind->narrow[m] : kind->venue[m];
+}
+
+/* world_table_widen - have the venues of a kind of n rows as `venue`.  Not collective. */
+PetscErrorCode world_table_widen(PetscInt n, world_table_kind *kind);
 
 /* world_attributes_free - free n attributes and what they own.  Not collective. */
 PetscErrorCode world_attributes_free(int n, world_attribute **attribute);

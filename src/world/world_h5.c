@@ -226,45 +226,46 @@ static PetscErrorCode get_column(reader *r, const char name[], int64_t width, vo
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Whole numbers of either width as 8 bytes; [n][width], the caller frees them. */
+/* Whole numbers of either width as they are; [n][width], the caller frees them. */
 static PetscErrorCode get_integers(reader *r, const char name[], h5_type type, int64_t width,
-                                   int64_t **column)
+                                   void **column)
 {
-  const int64_t n = (int64_t)r->t->n * width;
+  const size_t bytes = type == H5_INT32 ? sizeof(int32_t) : sizeof(int64_t);
   PetscErrorCode code;
-  int32_t *narrow;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1(n, column));
-  if (type == H5_INT32) {
-    PetscCall(PetscMalloc1(n, &narrow));
-    code = get_column(r, name, width, narrow);
-    if (!code)
-      for (int64_t m = 0; m < n; m++) (*column)[m] = narrow[m];
-    PetscCall(PetscFree(narrow));
-  } else {
-    code = get_column(r, name, width, *column);
-  }
+  PetscCall(PetscMalloc((size_t)r->t->n * (size_t)width * bytes, column));
+  code = get_column(r, name, width, *column);
   if (code) PetscCall(PetscFree(*column));
   PetscCall(code);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+static inline int64_t integer_at(h5_type type, const void *column, int64_t m)
+{
+  return type == H5_INT32 ? ((const int32_t *)column)[m] : ((const int64_t *)column)[m];
+}
+
 /* Values below low or from high on are an error.  Collective. */
-static PetscErrorCode check_range(reader *r, const char name[], int64_t n, const int64_t value[],
-                                  int64_t low, int64_t high)
+static PetscErrorCode check_range(reader *r, const char name[], h5_type type, int64_t n,
+                                  const void *column, int64_t low, int64_t high)
 {
   char message[BASE_MESSAGE_SIZE] = "";
   int exit_code = 0;
-  bool is_right = true;
+  int64_t least = low, most = low;
 
   PetscFunctionBegin;
-  for (int64_t m = 0; m < n; m++) is_right &= value[m] >= low && value[m] < high;
-  for (int64_t m = 0; m < n && !is_right && !exit_code; m++) {
-    if (value[m] >= low && value[m] < high) continue;
+  for (int64_t m = 0; m < n; m++) {
+    least = PetscMin(least, integer_at(type, column, m));
+    most = PetscMax(most, integer_at(type, column, m));
+  }
+  for (int64_t m = 0; m < n && (least < low || most >= high) && !exit_code; m++) {
+    const int64_t value = integer_at(type, column, m);
+
+    if (value >= low && value < high) continue;
     exit_code = BASE_EXIT_INPUT;
     snprintf(message, sizeof message, "%s: %s: index %lld is not in [%lld, %lld)", r->path, name,
-             (long long)value[m], (long long)low, (long long)high);
+             (long long)value, (long long)low, (long long)high);
   }
   PetscCall(base_agree(r->comm, exit_code, message));
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -275,8 +276,8 @@ static PetscErrorCode check_range(reader *r, const char name[], int64_t n, const
 static PetscErrorCode get_labels(reader *r, const char name[], const char list[],
                                  world_attribute *m)
 {
-  PetscErrorCode error;
-  int64_t n, *code;
+  int64_t n;
+  void *code;
 
   PetscFunctionBegin;
   m->is_label = true;
@@ -287,11 +288,8 @@ static PetscErrorCode get_labels(reader *r, const char name[], const char list[]
               r->path, list);
   m->n_label = (int)n;
   PetscCall(get_integers(r, name, H5_INT32, 1, &code));
-  PetscCall(PetscMalloc1(r->t->n, &m->code));
-  for (PetscInt i = 0; i < r->t->n; i++) m->code[i] = (int32_t)code[i];
-  error = check_range(r, name, r->t->n, code, -1, m->n_label);
-  PetscCall(PetscFree(code));
-  PetscCall(error);
+  m->code = code;
+  PetscCall(check_range(r, name, H5_INT32, r->t->n, code, -1, m->n_label));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -299,7 +297,8 @@ static PetscErrorCode get_attribute(reader *r, const char short_name[], world_at
 {
   char name[H5_NAME_SIZE], list[H5_NAME_SIZE];
   bool has_labels;
-  int64_t width, *integer;
+  int64_t width;
+  void *integer;
   h5_type type;
 
   PetscFunctionBegin;
@@ -323,7 +322,7 @@ static PetscErrorCode get_attribute(reader *r, const char short_name[], world_at
     PetscCall(get_column(r, name, 1, m->number));
   } else {
     PetscCall(get_integers(r, name, type, 1, &integer));
-    for (PetscInt i = 0; i < r->t->n; i++) m->number[i] = (double)integer[i];
+    for (PetscInt i = 0; i < r->t->n; i++) m->number[i] = (double)integer_at(type, integer, i);
     PetscCall(PetscFree(integer));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -379,6 +378,7 @@ static PetscErrorCode get_kind(reader *r, const char short_name[], world_table_k
 {
   char name[H5_NAME_SIZE];
   int64_t width;
+  void *venue;
   h5_type type;
 
   PetscFunctionBegin;
@@ -393,8 +393,12 @@ static PetscErrorCode get_kind(reader *r, const char short_name[], world_table_k
     base_fail(r->comm, BASE_EXIT_INPUT, "%s: %s: not 1 to %d venue indices for each agent", r->path,
               name, WORLD_MAX_SLOTS);
   k->n_slot = (int)width;
-  PetscCall(get_integers(r, name, type, width, &k->venue));
-  PetscCall(check_range(r, name, (int64_t)r->t->n * width, k->venue, -1, k->n_venue));
+  PetscCall(get_integers(r, name, type, width, &venue));
+  if (type == H5_INT32)
+    k->narrow = venue;
+  else
+    k->venue = venue;
+  PetscCall(check_range(r, name, type, (int64_t)r->t->n * width, venue, -1, k->n_venue));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

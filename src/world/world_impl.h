@@ -52,7 +52,30 @@ PetscErrorCode world_ship_reply(const world_ship *ship, size_t bytes, const void
 
 /* ---- pairs.c, sites.c: venues, through the areas of their members ---- */
 
-/* Pairs (venue, area) of one kind with members here, ascending; or sites made of them. */
+/* Numbers of the venues of a kind that have members here: places in a list of them, or in a range of
+ * venues that has them all. */
+typedef struct world_numbers {
+  PetscInt n;
+  int64_t lowest;
+  int64_t *venue; /* [n] ascending; NULL for the range [lowest, lowest + n); owned */
+} world_numbers;
+
+/* world_numbers_are_dense - is a range of so many venues worth its memory? */
+static inline bool world_numbers_are_dense(int64_t n_venue, int64_t n_member)
+{
+  return n_venue <= 2 * n_member;
+}
+
+/* world_number_venues - number the venues of n memberships
+ *
+ * In      venue   [n] -1 for none
+ * Out     number  [n] that of each membership's venue, -1 for none
+ *         list    the caller frees list->venue
+ * Not collective. */
+PetscErrorCode world_number_venues(int64_t n, const int64_t venue[], int32_t number[],
+                                   world_numbers *list);
+
+/* Pairs (venue, area) of one kind with members here, ascending. */
 typedef struct world_sites {
   PetscInt n;
   int64_t *venue; /* [n] owned */
@@ -64,10 +87,9 @@ typedef struct world_sites {
  *
  * In      area   [n]; no sort is needed if it ascends
  *         venue  [n][n_slot], -1 for none
- * Out     pair   [n][n_slot] index into sites of each membership, -1 for none; may be NULL
  * Not collective. */
 PetscErrorCode world_sites_collect(PetscInt n, int n_slot, const int32_t area[],
-                                   const int64_t venue[], world_sites *sites, int32_t pair[]);
+                                   const int64_t venue[], world_sites *sites);
 PetscErrorCode world_sites_clear(world_sites *sites);
 
 /* world_agent_areas - area of each agent; the caller frees it.  Not collective. */
@@ -106,18 +128,6 @@ static inline int32_t world_directory_area(const world_directory *d, PetscInt i)
 /* world_directory_end - one past the last pair of the venue that pair i belongs to */
 PetscInt world_directory_end(const world_directory *d, PetscInt i);
 
-/* world_sites_survey - what the venues of this rank's sites are like over all ranks
- *
- * In      venue_area  [block of venues] what the source says is a venue's area; NULL if nothing
- * Out     size        [sites->n] members of the venue
- *         home        [sites->n] its lowest area; -1 - area if all its sites are on this rank
- *         wrong       the first venue of this rank's block without members or whose venue_area is
- *                     not the lowest of theirs; -1 if there is none or venue_area is NULL
- * Collective on comm. */
-PetscErrorCode world_sites_survey(MPI_Comm comm, int64_t n_venue, int64_t n_area,
-                                  const world_sites *sites, const int32_t venue_area[],
-                                  int32_t size[], int32_t home[], int64_t *wrong);
-
 /* world_graph_of_table - what world_graph_create() makes, before there is a world
  *
  * In      weight  [n_area] agents; not copied
@@ -127,6 +137,18 @@ PetscErrorCode world_graph_of_table(const world_table *t, const int64_t weight[]
 
 /* world_site_areas - lowest area of each site; the caller frees it.  Not collective. */
 PetscErrorCode world_site_areas(const world *w, int32_t **area);
+
+/* ---- attend.c ---- */
+
+/* world_sites_create - the sites of a world whose agents are in canonical order, who attends them,
+ * and the plan of their exchange
+ *
+ * In      source  for messages
+ *         t       what it says of areas of agents and of venues is freed
+ * Errors  BASE_EXIT_INPUT if a venue has no members, or not the area that t says
+ * Collective on the world's communicator. */
+PetscErrorCode world_sites_create(const char source[], bool rank_order_sums, world_table *t,
+                                  world *w);
 
 /* ---- partition.c ---- */
 
@@ -152,7 +174,7 @@ PetscErrorCode world_is_valid(const world *w, bool *is_valid);
 
 /* world_exchange_create - plan the exchange of the world's sites
  *
- * In      home  [n_site] as world_sites_survey() gives it
+ * In      home  [n_site] lowest area of its venue; -1 - area if all members are on this rank
  *         area  [n_site] lowest
  * Collective on the world's communicator. */
 PetscErrorCode world_exchange_create(world *w, const int32_t home[], const int32_t area[],

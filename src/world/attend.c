@@ -9,14 +9,18 @@
 
 #include <string.h>
 
-/* A venue, as this rank tells the directory, and what it is told. */
+/* What this rank knows of a venue; as it tells the directory; what it is told. */
+typedef struct venue_part {
+  int32_t n_member, area; /* lowest */
+} venue_part;
+
 typedef struct venue_row {
   int64_t venue;
-  int32_t n_member, area; /* here; lowest */
+  venue_part part;
 } venue_row;
 
 typedef struct venue_answer {
-  int32_t size, home; /* as world_exchange_create() wants it */
+  int32_t size, home; /* members; lowest area, or -1 - area if all members are on one rank */
 } venue_answer;
 
 /* A venue that may have several sites here: a large one, or a small one with members elsewhere. */
@@ -26,15 +30,24 @@ typedef struct several {
   bool is_each;       /* a site for each membership, else for each area */
 } several;
 
-/* The venues of a kind by their numbers here.  Some in a range have no member here. */
+/* The venues of a kind by their numbers here, which are those in world_kind.site for now.  Some in a
+ * range have no member here.  Of `here` and `next` there is an entry -1, too, for memberships of no
+ * venue. */
 typedef struct attendance {
   world_numbers list;
-  venue_row *here;      /* [list.n] owned */
+  venue_part *here;     /* [1 + list.n] owned */
   venue_answer *answer; /* [list.n] owned */
-  int32_t *next;        /* [list.n] the site; or -1 - index into several; owned */
+  int32_t *next;        /* [1 + list.n] the site; or -2 - index into several; owned */
   PetscInt n_several, n_site;
   several *several; /* [n_several] owned */
 } attendance;
+
+enum { NOT_SEVERAL = -1 }; /* the least `next` of a venue that is not among several */
+
+static int64_t venue_of_number(const world_numbers *list, PetscInt v)
+{
+  return list->venue ? list->venue[v] : list->lowest + v;
+}
 
 static PetscErrorCode clear_attendance(attendance *a)
 {
@@ -75,17 +88,17 @@ static PetscErrorCode number_kind(world_table *t, int k, world_kind *to, world_n
  * the last one when they are gone through backwards. */
 static PetscErrorCode count_members(const world_table *t, const world_kind *kind, attendance *a)
 {
+  venue_part *here;
+
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1(a->list.n, &a->here));
-  for (PetscInt v = 0; v < a->list.n; v++)
-    a->here[v] = (venue_row){.venue = a->list.venue ? a->list.venue[v] : a->list.lowest + v};
+  PetscCall(PetscCalloc1(1 + a->list.n, &a->here));
+  here = a->here + 1;
   for (PetscInt i = t->n - 1; i >= 0; i--)
     for (int slot = 0; slot < kind->n_slot; slot++) {
-      const int32_t v = kind->site[(int64_t)i * kind->n_slot + slot];
+      venue_part *v = &here[kind->site[(int64_t)i * kind->n_slot + slot]];
 
-      if (v < 0) continue;
-      a->here[v].n_member++;
-      a->here[v].area = t->area[i];
+      v->n_member++;
+      v->area = t->area[i];
     }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -106,110 +119,144 @@ static void enter_rows(PetscMPIInt size, PetscMPIInt r, int64_t first, PetscInt 
   for (PetscInt i = 0; i < n; i++) {
     venue_entry *e = &entry[row[i].venue - first];
 
-    if (!e->size) *e = (venue_entry){.area = row[i].area, .rank = r};
-    e->size += row[i].n_member;
-    e->area = PetscMin(e->area, row[i].area);
+    if (!e->size) *e = (venue_entry){.area = row[i].part.area, .rank = r};
+    e->size += row[i].part.n_member;
+    e->area = PetscMin(e->area, row[i].part.area);
     if (e->rank != r) e->rank = size;
   }
 }
 
-/* Answers rows of this rank's block of venues.  Out wrong: the first venue of the block without
- * members or whose area is not the one stated; unchanged if there is none. */
-static PetscErrorCode answer_rows(const world_ship *ship, int64_t n_venue, PetscMPIInt rank,
-                                  const int32_t venue_area[], const venue_row row[],
-                                  venue_answer answer[], int64_t *wrong)
+static PetscErrorCode answer_rows(PetscMPIInt size, int64_t first, PetscInt n,
+                                  const venue_row row[], const venue_entry entry[],
+                                  venue_answer answer[])
 {
-  const int64_t first = world_table_block(n_venue, rank, ship->size),
-                n = world_table_block(n_venue, rank + 1, ship->size) - first;
-  venue_entry *entry;
-
   PetscFunctionBegin;
-  PetscCall(PetscCalloc1(n, &entry));
-  for (PetscMPIInt r = 0; r < ship->size; r++)
-    enter_rows(ship->size, r, first, ship->recv_count[r], row + ship->recv_first[r], entry);
-  for (int64_t v = n - 1; v >= 0; v--) {
-    PetscCheck(entry[v].size <= INT32_MAX, PETSC_COMM_SELF, PETSC_ERR_SUP,
-               "a venue has over 2^31 members");
-    if (!entry[v].size || entry[v].area != venue_area[v]) *wrong = first + v;
-  }
-  for (PetscInt i = 0; i < ship->n_recv; i++) {
+  for (PetscInt i = 0; i < n; i++) {
     const venue_entry *e = &entry[row[i].venue - first];
 
-    answer[i].size = (int32_t)e->size;
-    answer[i].home = e->rank < ship->size ? -1 - e->area : e->area;
+    PetscCheck(e->size <= INT32_MAX, PETSC_COMM_SELF, PETSC_ERR_SUP,
+               "a venue has over 2^31 members");
+    answer[i] = (venue_answer){(int32_t)e->size, e->rank < size ? -1 - e->area : e->area};
   }
-  PetscCall(PetscFree(entry));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* What the venues with members here are like over all ranks. */
+/* Sends each row to the rank whose block has its venue, and the answer back.  entry: of this rank's
+ * block, which starts with venue `first`. */
+static PetscErrorCode ask_ranks(MPI_Comm comm, int64_t n_venue, int64_t first, PetscInt n,
+                                const venue_row row[], venue_entry entry[], venue_answer answer[])
+{
+  PetscMPIInt size, *to;
+  world_ship *ship;
+  venue_row *asked;
+  venue_answer *told;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_size(comm, &size));
+  PetscCall(PetscMalloc1(n, &to));
+  for (PetscInt i = 0, owner = 0; i < n; i++) {
+    while (row[i].venue >= world_table_block(n_venue, owner + 1, size)) owner++;
+    to[i] = owner;
+  }
+  PetscCall(world_ship_create(comm, n, to, &ship));
+  PetscCall(PetscFree(to));
+  PetscCall(PetscMalloc2(ship->n_recv, &asked, ship->n_recv, &told));
+  PetscCall(world_ship_send(ship, sizeof *row, row, asked));
+  for (PetscMPIInt r = 0; r < size; r++)
+    enter_rows(size, r, first, ship->recv_count[r], asked + ship->recv_first[r], entry);
+  PetscCall(answer_rows(size, first, ship->n_recv, asked, entry, told));
+  PetscCall(world_ship_reply(ship, sizeof *told, told, answer));
+  PetscCall(PetscFree2(asked, told));
+  PetscCall(world_ship_destroy(&ship));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* What the venues with members here are like over all ranks.  Out wrong: the first venue of this
+ * rank's block without members or whose area is not the one stated; -1 if there is none. */
 static PetscErrorCode ask_directory(MPI_Comm comm, int64_t n_venue, const int32_t venue_area[],
                                     attendance *a, int64_t *wrong)
 {
-  PetscInt n_row = 0;
-  PetscMPIInt rank, size, *to;
-  venue_row *row[2];
-  venue_answer *answer;
-  world_ship *ship;
+  const venue_part *here = a->here + 1;
+  PetscInt n = 0;
+  PetscMPIInt rank, size;
+  venue_row *row;
+  venue_entry *entry;
+  int64_t first, n_entry;
 
   PetscFunctionBegin;
   *wrong = -1;
   PetscCallMPI(MPI_Comm_rank(comm, &rank));
   PetscCallMPI(MPI_Comm_size(comm, &size));
-  PetscCall(PetscMalloc2(a->list.n, &to, a->list.n, &row[0]));
-  for (PetscInt v = 0, owner = 0; v < a->list.n; v++) {
-    if (!a->here[v].n_member) continue;
-    while (a->here[v].venue >= world_table_block(n_venue, owner + 1, size)) owner++;
-    to[n_row] = owner;
-    row[0][n_row++] = a->here[v];
-  }
-  PetscCall(world_ship_create(comm, n_row, to, &ship));
-  PetscCall(PetscMalloc2(ship->n_recv, &row[1], ship->n_recv, &answer));
-  PetscCall(world_ship_send(ship, sizeof(venue_row), row[0], row[1]));
-  PetscCall(answer_rows(ship, n_venue, rank, venue_area, row[1], answer, wrong));
-  PetscCall(PetscFree2(to, row[0]));
+  first = world_table_block(n_venue, rank, size);
+  n_entry = world_table_block(n_venue, rank + 1, size) - first;
+  PetscCall(PetscMalloc1(a->list.n, &row));
   PetscCall(PetscMalloc1(a->list.n, &a->answer));
-  PetscCall(world_ship_reply(ship, sizeof(venue_answer), answer, a->answer));
-  PetscCall(PetscFree2(row[1], answer));
-  PetscCall(world_ship_destroy(&ship));
+  PetscCall(PetscCalloc1(n_entry, &entry));
+  for (PetscInt v = 0; v < a->list.n; v++)
+    if (here[v].n_member)
+      row[n++] = (venue_row){.venue = venue_of_number(&a->list, v), .part = here[v]};
+  if (size > 1) {
+    PetscCall(ask_ranks(comm, n_venue, first, n, row, entry, a->answer));
+  } else {
+    enter_rows(size, rank, first, n, row, entry);
+    PetscCall(answer_rows(size, first, n, row, entry, a->answer));
+  }
+  for (int64_t v = n_entry - 1; v >= 0; v--)
+    if (!entry[v].size || entry[v].area != venue_area[v]) *wrong = first + v;
+  PetscCall(PetscFree(entry));
+  PetscCall(PetscFree(row));
   for (PetscInt v = a->list.n - 1; v >= 0; v--) /* rows are those with members, in order */
-    if (a->here[v].n_member) a->answer[v] = a->answer[--n_row];
+    if (here[v].n_member) a->answer[v] = a->answer[--n];
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* ---- sites ---- */
 
-/* Which venues may have several sites here, and how many (world.h, "A site is"). */
+/* The venues that may have several sites here (world.h, "A site is"); counts other sites. */
+static PetscErrorCode list_several(attendance *a, bool *has_large)
+{
+  const venue_part *here = a->here + 1;
+  int32_t *next;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc1(1 + a->list.n, &a->next));
+  next = a->next + 1;
+  next[-1] = NOT_SEVERAL;
+  for (PetscInt v = 0; v < a->list.n; v++) {
+    const bool is_there = here[v].n_member > 0;
+    const bool is_large = is_there && a->answer[v].size > WORLD_SMALL_VENUE;
+    const bool is_several = is_large || (is_there && a->answer[v].home >= 0);
+
+    *has_large = *has_large || is_large;
+    next[v] = is_several ? NOT_SEVERAL - 1 - a->n_several++ : 0;
+    a->n_site += is_there && !is_several;
+  }
+  PetscCall(PetscCalloc1(a->n_several, &a->several));
+  for (PetscInt v = 0; v < a->list.n; v++) {
+    several *x = &a->several[NOT_SEVERAL - 1 - next[v]];
+
+    if (next[v] >= NOT_SEVERAL) continue;
+    x->area = -1;
+    x->is_each = a->answer[v].size <= WORLD_SMALL_VENUE;
+    x->n_site = x->is_each ? here[v].n_member : 0;
+    a->n_site += x->n_site;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode count_sites(const world_table *t, const world_kind *kind, attendance *a)
 {
   bool has_large = false;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1(a->list.n, &a->next));
-  for (PetscInt v = 0; v < a->list.n; v++) {
-    const bool is_large = a->here[v].n_member && a->answer[v].size > WORLD_SMALL_VENUE;
-    const bool is_each = a->here[v].n_member && !is_large && a->answer[v].home >= 0;
-
-    has_large = has_large || is_large;
-    a->next[v] = is_large || is_each ? -1 - a->n_several++ : 0;
-    a->n_site += is_each ? a->here[v].n_member : !is_large && a->here[v].n_member;
-  }
-  PetscCall(PetscMalloc1(a->n_several, &a->several));
-  for (PetscInt v = 0; v < a->list.n; v++) {
-    several *x;
-
-    if (a->next[v] >= 0) continue;
-    x = &a->several[-1 - a->next[v]];
-    *x = (several){.area = -1, .is_each = a->answer[v].size <= WORLD_SMALL_VENUE};
-    if (x->is_each) x->n_site = a->here[v].n_member;
-  }
+  PetscCall(list_several(a, &has_large));
   for (PetscInt i = 0; has_large && i < t->n; i++)
     for (int slot = 0; slot < kind->n_slot; slot++) {
-      const int32_t v = kind->site[(int64_t)i * kind->n_slot + slot];
+      const int32_t next = a->next[1 + kind->site[(int64_t)i * kind->n_slot + slot]];
       several *x;
 
-      if (v < 0 || a->next[v] >= 0) continue;
-      x = &a->several[-1 - a->next[v]];
+      if (next >= NOT_SEVERAL) continue;
+      x = &a->several[NOT_SEVERAL - 1 - next];
       if (x->is_each || x->area == t->area[i]) continue;
       x->area = t->area[i];
       x->n_site++;
@@ -218,48 +265,48 @@ static PetscErrorCode count_sites(const world_table *t, const world_kind *kind, 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Fills the sites of kind k, the first of which has the number given. */
-static void fill_sites(int k, attendance *a, PetscInt first, world *w, int32_t home[],
-                       int32_t area[])
+/* Fills the sites of kind k, the first of which has the number given.  spread: the next one. */
+static void fill_sites(int k, attendance *a, PetscInt first, world *w, world_spread **spread)
 {
+  int32_t *next = a->next + 1;
   PetscInt s = first;
 
   memset(w->site_kind + first, k, (size_t)a->n_site);
   for (PetscInt v = 0; v < a->list.n; v++) {
-    const bool is_several = a->next[v] < 0;
-    PetscInt end;
+    const int64_t venue = venue_of_number(&a->list, v);
+    PetscInt n = a->here[1 + v].n_member > 0;
 
-    if (!a->here[v].n_member) continue;
-    end = s + (is_several ? a->several[-1 - a->next[v]].n_site : 1);
-    if (is_several) {
-      a->several[-1 - a->next[v]].site = s - 1;
-      a->several[-1 - a->next[v]].area = -1;
+    if (next[v] >= NOT_SEVERAL) {
+      next[v] = s;
     } else {
-      a->next[v] = s;
+      several *x = &a->several[NOT_SEVERAL - 1 - next[v]];
+
+      *(*spread)++ = (world_spread){.site = s, .home = a->answer[v].home};
+      n = x->n_site;
+      x->site = s - 1;
+      x->area = -1;
     }
-    for (; s < end; s++) {
-      w->site_venue[s] = a->here[v].venue;
+    for (const PetscInt end = s + n; s < end; s++) {
+      w->site_venue[s] = venue;
       w->site_size[s] = a->answer[v].size;
-      home[s] = a->answer[v].home;
-      area[s] = a->here[v].area;
     }
   }
 }
 
-/* The site of each membership, and the areas of sites of venues that have several. */
-static void assign_sites(const world_table *t, attendance *a, world_kind *kind, int32_t area[])
+/* The site of each membership, and the areas of sites of venues that may have several. */
+static void assign_sites(const world_table *t, const attendance *a, world_kind *kind,
+                         int32_t area[])
 {
+  const int32_t *next = a->next + 1;
+
   for (PetscInt i = 0; i < t->n; i++)
     for (int slot = 0; slot < kind->n_slot; slot++) {
       int32_t *site = &kind->site[(int64_t)i * kind->n_slot + slot];
       several *x;
 
-      if (*site < 0) continue;
-      if (a->next[*site] >= 0) {
-        *site = a->next[*site];
-        continue;
-      }
-      x = &a->several[-1 - a->next[*site]];
+      *site = next[*site];
+      if (*site >= NOT_SEVERAL) continue;
+      x = &a->several[NOT_SEVERAL - 1 - *site];
       x->site += x->is_each || x->area != t->area[i];
       x->area = t->area[i];
       *site = x->site;
@@ -292,23 +339,26 @@ static PetscErrorCode survey_kind(const char source[], world_table *t, int k, wo
 /* Makes the sites of all kinds, and the plan of their exchange. */
 static PetscErrorCode make_sites(world_table *t, bool rank_order_sums, world *w, attendance found[])
 {
-  int32_t *home, *area;
-  PetscInt first = 0;
+  PetscInt first = 0, n_spread = 0;
+  world_spread *spread, *next;
+  int32_t *area;
 
   PetscFunctionBegin;
+  for (int k = 0; k < w->n_kind; k++) n_spread += found[k].n_several;
   PetscCall(PetscMalloc1(w->n_site, &w->site_kind));
   PetscCall(PetscMalloc1(w->n_site, &w->site_venue));
   PetscCall(PetscMalloc1(w->n_site, &w->site_size));
-  PetscCall(PetscMalloc2(w->n_site, &home, w->n_site, &area));
+  PetscCall(PetscMalloc2(n_spread, &spread, w->n_site, &area));
+  next = spread;
   for (int k = 0; k < w->n_kind; k++) {
-    fill_sites(k, &found[k], first, w, home, area);
+    fill_sites(k, &found[k], first, w, &next);
     assign_sites(t, &found[k], &w->kind[k], area);
     first += found[k].n_site;
     PetscCall(clear_attendance(&found[k]));
   }
   PetscCall(PetscFree(t->area));
-  PetscCall(world_exchange_create(w, home, area, rank_order_sums));
-  PetscCall(PetscFree2(home, area));
+  PetscCall(world_exchange_create(w, n_spread, spread, area, rank_order_sums));
+  PetscCall(PetscFree2(spread, area));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -19,7 +19,10 @@ static PetscErrorCode take_areas(world_table *t, world *w)
   w->n_area_attribute = t->n_area_attribute, t->n_area_attribute = 0;
   w->area_attribute = t->area_attribute, t->area_attribute = NULL;
   PetscCall(PetscCalloc1(t->n_area + 1, &w->area_ptr));
-  for (PetscInt i = 0; i < t->n; i++) w->area_ptr[t->area[i] + 1]++;
+  for (PetscInt i = 0, end; i < t->n; i = end) { /* mostly long runs */
+    for (end = i + 1; end < t->n && t->area[end] == t->area[i];) end++;
+    w->area_ptr[t->area[i] + 1] += end - i;
+  }
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, w->area_ptr, (PetscMPIInt)t->n_area + 1, MPI_INT64_T,
                              MPI_SUM, w->comm));
   for (int64_t a = 0; a < t->n_area; a++) w->area_ptr[a + 1] += w->area_ptr[a];
@@ -174,7 +177,7 @@ static bool rows_are_ordered(const world_table *t)
   bool is_ordered = t->is_ordered;
 
   for (PetscInt i = 1; i < t->n; i++)
-    is_ordered = is_ordered && t->row[i - 1] < t->row[i] && t->area[i - 1] <= t->area[i];
+    is_ordered &= (t->row[i - 1] < t->row[i]) & (t->area[i - 1] <= t->area[i]);
   return is_ordered;
 }
 

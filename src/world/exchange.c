@@ -97,11 +97,10 @@ static PetscErrorCode create_forest(const world *w, struct world_exchange *x,
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Asks the owner of each shared site's venue for a slot. */
-static PetscErrorCode create_shared(const world *w, struct world_exchange *x, const int32_t home[],
-                                    const int32_t area[])
+/* Asks the owner of each shared site's venue, to[leaf], for a slot. */
+static PetscErrorCode create_shared(const world *w, struct world_exchange *x,
+                                    const PetscMPIInt to[], const int32_t area[])
 {
-  PetscMPIInt *to;
   PetscInt *slot, *slot_here;
   int64_t *venue[2];
   int32_t *place[2];
@@ -109,12 +108,11 @@ static PetscErrorCode create_shared(const world *w, struct world_exchange *x, co
   world_ship *ship;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc5(x->n_leaf, &to, x->n_leaf, &slot, x->n_leaf, &venue[0], x->n_leaf,
-                         &place[0], x->n_leaf, &kind[0]));
+  PetscCall(PetscMalloc4(x->n_leaf, &slot, x->n_leaf, &venue[0], x->n_leaf, &place[0], x->n_leaf,
+                         &kind[0]));
   for (PetscInt l = 0; l < x->n_leaf; l++) {
     const PetscInt s = x->leaf[l];
 
-    to[l] = w->owner[home[s]];
     venue[0][l] = w->site_venue[s];
     place[0][l] = area[s];
     kind[0][l] = w->site_kind[s];
@@ -130,7 +128,7 @@ static PetscErrorCode create_shared(const world *w, struct world_exchange *x, co
   PetscCall(create_forest(w, x, to, slot));
   PetscCall(world_ship_destroy(&ship));
   PetscCall(PetscFree4(venue[1], place[1], kind[1], slot_here));
-  PetscCall(PetscFree5(to, slot, venue[0], place[0], kind[0]));
+  PetscCall(PetscFree4(slot, venue[0], place[0], kind[0]));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -145,39 +143,47 @@ static PetscInt venue_end(const world *w, PetscInt s)
   return end;
 }
 
-PetscErrorCode world_exchange_create(world *w, const int32_t home[], const int32_t area[],
-                                     bool rank_order_sums)
+PetscErrorCode world_exchange_create(world *w, PetscInt n, const world_spread venue[],
+                                     const int32_t area[], bool rank_order_sums)
 {
   struct world_exchange *x;
+  PetscMPIInt *to;
   int is_used;
 
   PetscFunctionBegin;
   PetscCall(PetscNew(&x));
   w->exchange = x;
   x->rank_order_sums = rank_order_sums;
-  for (PetscInt s = 0, end; s < w->n_site; s = end) {
-    end = venue_end(w, s);
-    if (home[s] >= 0)
-      x->n_leaf += end - s;
-    else if (end > s + 1)
+  for (PetscInt v = 0; v < n; v++) {
+    const PetscInt first = venue[v].site, end = venue_end(w, first);
+
+    if (venue[v].home >= 0)
+      x->n_leaf += end - first;
+    else if (end > first + 1)
       x->n_here++;
   }
   PetscCall(PetscMalloc2(x->n_here, &x->here_first, x->n_here, &x->here_end));
   PetscCall(PetscMalloc1(x->n_leaf, &x->leaf));
+  PetscCall(PetscMalloc1(x->n_leaf, &to));
   x->n_here = x->n_leaf = 0;
-  for (PetscInt s = 0, end; s < w->n_site; s = end) {
-    end = venue_end(w, s);
-    if (home[s] >= 0) {
-      for (PetscInt i = s; i < end; i++) x->leaf[x->n_leaf++] = i;
-    } else if (end > s + 1) {
-      x->here_first[x->n_here] = s;
+  for (PetscInt v = 0; v < n; v++) {
+    const PetscInt first = venue[v].site, end = venue_end(w, first);
+
+    if (venue[v].home >= 0) {
+      for (PetscInt s = first; s < end; s++) {
+        to[x->n_leaf] = w->owner[venue[v].home];
+        x->leaf[x->n_leaf++] = s;
+      }
+    } else if (end > first + 1) {
+      x->here_first[x->n_here] = first;
       x->here_end[x->n_here++] = end;
     }
   }
   is_used = x->n_leaf > 0;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &is_used, 1, MPI_INT, MPI_MAX, w->comm));
   x->is_used = is_used;
-  if (x->is_used) PetscCall(create_shared(w, x, home, area));
+  if (x->is_used) PetscCall(create_shared(w, x, to, area));
+  PetscCall(PetscFree(to));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

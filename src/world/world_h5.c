@@ -191,11 +191,9 @@ static PetscErrorCode deal_agents(reader *r)
   t->n = (PetscInt)(end - r->first);
   PetscCall(PetscMalloc1(t->n, &t->row));
   PetscCall(PetscMalloc1(t->n, &t->area));
-  for (PetscInt i = 0; i < t->n; i++) {
-    t->row[i] = r->first + i;
-    while (r->area_ptr[area + 1] <= t->row[i]) area++;
-    t->area[i] = (int32_t)area;
-  }
+  for (PetscInt i = 0; i < t->n; i++) t->row[i] = r->first + i;
+  for (PetscInt i = 0; i < t->n; area++)
+    for (; i < t->n && r->first + i < r->area_ptr[area + 1]; i++) t->area[i] = (int32_t)area;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -246,6 +244,31 @@ static inline int64_t integer_at(h5_type type, const void *column, int64_t m)
   return type == H5_INT32 ? ((const int32_t *)column)[m] : ((const int64_t *)column)[m];
 }
 
+/* In/out least, most.  Each width has its own loop, which the compiler makes one of vectors. */
+static void find_extremes(h5_type type, int64_t n, const void *column, int64_t *least,
+                          int64_t *most)
+{
+  int32_t low = INT32_MAX, high = INT32_MIN;
+
+  if (type == H5_INT64) {
+    for (int64_t m = 0; m < n; m++) {
+      *least = PetscMin(*least, integer_at(H5_INT64, column, m));
+      *most = PetscMax(*most, integer_at(H5_INT64, column, m));
+    }
+    return;
+  }
+  for (int64_t m = 0; m < n; m++) {
+    const int32_t value = ((const int32_t *)column)[m];
+
+    low = PetscMin(low, value);
+    high = PetscMax(high, value);
+  }
+  if (n) {
+    *least = PetscMin(*least, low);
+    *most = PetscMax(*most, high);
+  }
+}
+
 /* Values below low or from high on are an error.  Collective. */
 static PetscErrorCode check_range(reader *r, const char name[], h5_type type, int64_t n,
                                   const void *column, int64_t low, int64_t high)
@@ -255,10 +278,7 @@ static PetscErrorCode check_range(reader *r, const char name[], h5_type type, in
   int64_t least = low, most = low;
 
   PetscFunctionBegin;
-  for (int64_t m = 0; m < n; m++) {
-    least = PetscMin(least, integer_at(type, column, m));
-    most = PetscMax(most, integer_at(type, column, m));
-  }
+  find_extremes(type, n, column, &least, &most);
   for (int64_t m = 0; m < n && (least < low || most >= high) && !exit_code; m++) {
     const int64_t value = integer_at(type, column, m);
 
@@ -446,6 +466,7 @@ PetscErrorCode world_table_from_h5(MPI_Comm comm, const char path[], char digest
   *t = NULL;
   PetscCall(h5_open(comm, path, "world", &r.file));
   PetscCall(world_table_create(comm, &r.t));
+  r.t->is_ordered = true;
   code = get_table(&r, digest);
   PetscCall(PetscFree(r.area_ptr));
   PetscCall(h5_close(&r.file));

@@ -172,13 +172,19 @@ PetscErrorCode world_is_valid(const world *w, bool *is_valid);
 
 /* ---- exchange.c ---- */
 
+/* A venue that may have several sites. */
+typedef struct world_spread {
+  PetscInt site; /* its first one here */
+  int32_t home;  /* its lowest area; -1 - area if all its members are on this rank */
+} world_spread;
+
 /* world_exchange_create - plan the exchange of the world's sites
  *
- * In      home  [n_site] lowest area of its venue; -1 - area if all members are on this rank
- *         area  [n_site] lowest
+ * In      venue  [n] all venues with other sites, here or elsewhere, ascending by site
+ *         area   [n_site] lowest, of the sites of these venues
  * Collective on the world's communicator. */
-PetscErrorCode world_exchange_create(world *w, const int32_t home[], const int32_t area[],
-                                     bool rank_order_sums);
+PetscErrorCode world_exchange_create(world *w, PetscInt n, const world_spread venue[],
+                                     const int32_t area[], bool rank_order_sums);
 PetscErrorCode world_exchange_destroy(struct world_exchange **x);
 void world_exchange_count(const struct world_exchange *x, world_counts *c);
 

@@ -112,6 +112,20 @@ int64_t h5_n_elements(int rank, const int64_t dims[], size_t element);
 /* h5_open_dataset - open the job's object and find out what it is */
 PetscErrorCode h5_open_dataset(h5_job *job, h5_layout *layout);
 
+/* SHA-256 of two messages of the same length at once, nearly twice as fast as one by one. */
+typedef struct h5_pair {
+  uint32_t state[2][8];
+} h5_pair;
+
+/* h5_pair_begin - false if this processor cannot: then use libcrypto.  Not collective. */
+bool h5_pair_begin(h5_pair *p);
+
+/* h5_pair_add - the next n bytes of both, n a multiple of 64 */
+void h5_pair_add(h5_pair *p, size_t n, const unsigned char a[], const unsigned char b[]);
+
+/* h5_pair_end - both digests, one after the other; n bytes of each were added in all */
+void h5_pair_end(h5_pair *p, int64_t n, unsigned char digest[2 * H5_DIGEST_SIZE]);
+
 /* h5_digest - SHA-256 of the SHA-256 of the blocks of a file from `offset` on
  *
  * In      n_bytes    size of the file, the same on every rank

@@ -2,6 +2,7 @@
 # make demo       set up, build, calibrate    make lint      layers, format, headers on their own
 # make bench      measure (minutes)           make install   DESTDIR= PREFIX=/usr/local
 # make bench-full the same to 10^7 agents     make check-large   same bytes at 10^6 agents
+# make bench-plan predicted beside measured, on 1, 2, 4 and 8 ranks
 # make stress     full tier of reliability       make soak      SOAK=120 minutes of faults
 # make DEBUG=1    assertions, -Og             make check-san, make check-valgrind
 # make SAN=1      DEBUG and sanitizers        make format, make clean, make distclean
@@ -147,8 +148,10 @@ bench: $(program) $(benches)
 bench-full: $(program) $(benches)
 	@$(setting) sh tests/bench.sh full
 	@$(setting) $(PYTHON) tests/bench_spa.py
-	@$(setting) $(PYTHON) tests/bench_plan.py -output "$(abspath $(BUILD))/bench_plan.json"
+	$(again) bench-plan
 	@$(setting) sh tests/bench_checkpoint.sh
+bench-plan: $(program) # predicted beside measured on 1, 2, 4, 8 ranks here
+	@$(setting) $(PYTHON) tests/bench_plan.py -output "$(abspath $(BUILD))/bench_plan.json"
 stress: $(program) # the full tier of the reliability tests
 	@$(setting) sh tests/stress.sh
 soak: $(program) # SOAK=minutes of runs disturbed at random
@@ -191,7 +194,7 @@ clean:
 distclean: clean
 	$(RM) -r configure configure~ config.mk config.log config.status config.setup.log aclocal.m4 autom4te.cache
 
-.PHONY: all setup demo run-demo check run-tests check-san check-valgrind coverage units bench bench-full stress soak check-large england lint \
+.PHONY: all setup demo run-demo check run-tests check-san check-valgrind coverage units bench bench-full bench-plan stress soak check-large england lint \
         format install clean distclean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -160,6 +160,9 @@ PetscErrorCode world_exchange_begin(world *w, int width, double *val, double *de
 PetscErrorCode world_exchange_end(world *w, int width, double *val, double *der);
 void world_shared_sites(const world *w, PetscInt *n, const PetscInt **site);
 
+/* world_exchange_seconds - that this rank has spent in exchanges so far, waiting among them */
+double world_exchange_seconds(const world *w);
+
 /* Who attends each site, and which other ranks have sites of its venue: for models that look at
  * single venues.  Sites of one venue are next to each other on each rank. */
 typedef struct world_venues {
@@ -240,6 +243,10 @@ void world_count(const world *w, world_counts *c);
 /* world_bytes - of the world's arrays on a rank with these counts, with room for exchanges of rows of
  * `row` numbers (1 + width; 0: no exchange yet).  Not collective. */
 int64_t world_bytes(const world *w, const world_counts *c, int row);
+
+/* world_build_bytes - the same while the exchange of such a rank is planned, which is when a world of
+ * many shared venues takes most.  Not collective. */
+int64_t world_build_bytes(const world *w, const world_counts *c);
 
 /* A partition for n_part ranks that need not exist here, and what each of them would hold. */
 typedef struct world_deal {

@@ -50,6 +50,7 @@ static plan_memory memory_of(const session *s, PetscMPIInt n_rank, const world_c
   const int width = plan_width(s);
   plan_memory m = {.base = base, .reading = (int64_t)(reading * (double)c->n_agent)};
 
+  m.reading = PetscMax(m.reading, world_build_bytes(s->w, c));
   m.world = world_bytes(s->w, c, 1 + width);
   m.model = s->m->ops->bytes(s->m, c, width);
   if (is_relaxed(s) && s->m->ops->relaxed_bytes)

@@ -11,14 +11,13 @@ enum {
   LARGE = 1 << 20, /* bytes of a message that shows the bandwidth */
   LARGE_PINGS = 20,
   LEAST_STEPS = 2,
-  LEAST_ROWS = 10000, /* fewer say nothing of the time of one */
-  EXCHANGES = 6
+  LEAST_ROWS = 10000 /* fewer say nothing of the time of one */
 };
 
 /* Of a cluster's network; and of a row and a byte on their way through world_exchange(), fitted here on
  * 2 ranks. */
-static const double USUAL_LATENCY = 2e-6, USUAL_BANDWIDTH = 5e9, USUAL_ROW = 7.5e-9,
-                    USUAL_BYTE = 0.7e-9;
+static const double USUAL_LATENCY = 2e-6, USUAL_BANDWIDTH = 5e9, USUAL_ROW = 5e-9,
+                    USUAL_BYTE = 0.45e-9;
 
 /* Half the time of a message to the last rank and back to the first. */
 static PetscErrorCode ping(MPI_Comm comm, PetscMPIInt bytes, int n, double *seconds)
@@ -48,42 +47,6 @@ static PetscErrorCode ping(MPI_Comm comm, PetscMPIInt bytes, int n, double *seco
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Seconds of a row of the exchange on the rank that has most, beside those of its messages; and of the
- * whole exchange here, 0 if it has too few rows to tell. */
-static PetscErrorCode measure_rows(const session *s, plan_measures *m, double *exchange)
-{
-  const int width = plan_width(s);
-  world_counts c;
-  double *val, *der, fastest = HUGE_VAL;
-  double most[2];
-
-  PetscFunctionBegin;
-  *exchange = 0;
-  world_count(s->w, &c);
-  most[0] = (double)(c.n_leaf + c.n_slot);
-  most[1] = m->latency * (double)(c.n_neighbour + c.n_neighbour_in);
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, most, 2, MPI_DOUBLE, MPI_MAX, s->comm));
-  m->row = USUAL_ROW + USUAL_BYTE * 8 * (1 + width);
-  if (most[0] < LEAST_ROWS) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(PetscCalloc1(s->w->n_site, &val));
-  PetscCall(PetscCalloc1((size_t)s->w->n_site * (size_t)width, &der));
-  for (int i = 0; i < EXCHANGES; i++) {
-    double seconds;
-
-    PetscCallMPI(MPI_Barrier(s->comm));
-    seconds = -MPI_Wtime();
-    PetscCall(world_exchange(s->w, width, val, width ? der : NULL));
-    seconds += MPI_Wtime();
-    PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &seconds, 1, MPI_DOUBLE, MPI_MAX, s->comm));
-    fastest = fmin(fastest, seconds);
-  }
-  *exchange = fastest;
-  m->row = fmax(fastest - most[1], 0) / most[0];
-  PetscCall(PetscFree(val));
-  PetscCall(PetscFree(der));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
 static PetscErrorCode measure_network(const session *s, plan_measures *m)
 {
   PetscMPIInt size;
@@ -106,8 +69,10 @@ static PetscErrorCode measure_network(const session *s, plan_measures *m)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Steps of one run until it ends or the time is up, with the estimator's tangents. */
-static PetscErrorCode time_steps(session *s, double most, PetscInt *n_step, double *seconds)
+/* Steps of one run until it ends or the time is up, with the estimator's tangents; of the seconds, those
+ * that this rank was in the exchange. */
+static PetscErrorCode time_steps(session *s, double most, PetscInt *n_step, double *seconds,
+                                 double *exchange)
 {
   const int n_direction = plan_width(s) ? PetscMin(s->e.n_free, DUAL_MAX) : 0;
   dual theta[MODEL_MAX_PARAMETERS];
@@ -118,6 +83,7 @@ static PetscErrorCode time_steps(session *s, double most, PetscInt *n_step, doub
   for (int j = 0; j < n_direction; j++) theta[s->e.free[j]].d[j] = 1;
   s->m->is_step_clock = s->e.is_step_clock;
   PetscCall(simulate_begin(s->s, theta, n_direction, s->key));
+  *exchange = world_exchange_seconds(s->w);
   PetscCallMPI(MPI_Barrier(s->comm));
   start = MPI_Wtime();
   for (*n_step = 0; *n_step < s->m->n_step;) {
@@ -126,30 +92,48 @@ static PetscErrorCode time_steps(session *s, double most, PetscInt *n_step, doub
     PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, seconds, 1, MPI_DOUBLE, MPI_MAX, s->comm));
     if (*n_step >= LEAST_STEPS && *seconds > most) break;
   }
+  *exchange = world_exchange_seconds(s->w) - *exchange;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* An agent's step by what ranks do outside the exchange; a row by the rank that waits least in it. */
+static PetscErrorCode measure_steps(session *s, plan_measures *m)
+{
+  const double cores = (double)sysconf(_SC_NPROCESSORS_ONLN);
+  double seconds, exchange, row = HUGE_VAL, work[2]; /* seconds, agents */
+  world_counts c;
+  PetscMPIInt size;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_size(s->comm, &size));
+  PetscCall(time_steps(s, options_real(s->o, "plan_seconds"), &m->n_step, &seconds, &exchange));
+  seconds /= (double)m->n_step;
+  exchange /= (double)m->n_step;
+  work[0] = fmax(seconds - exchange, 0.1 * seconds);
+  work[1] = (double)s->w->n;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, work, 2, MPI_DOUBLE, MPI_SUM, s->comm));
+  m->ns = 1e9 * work[0] / (fmax(work[1], 1) * fmax(1, size / cores));
+  world_count(s->w, &c);
+  exchange -= m->latency * (double)(c.n_neighbour + c.n_neighbour_in);
+  if (c.n_leaf + c.n_slot >= LEAST_ROWS) row = fmax(exchange, 0) / (double)(c.n_leaf + c.n_slot);
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &row, 1, MPI_DOUBLE, MPI_MIN, s->comm));
+  if (isfinite(row)) m->row = row;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 PetscErrorCode plan_measure(session *s, plan_measures *m)
 {
-  const double cores = (double)sysconf(_SC_NPROCESSORS_ONLN);
   int64_t most = s->w->n;
-  double seconds, exchange;
-  PetscMPIInt size;
 
   PetscFunctionBegin;
-  *m = (plan_measures){0};
-  PetscCallMPI(MPI_Comm_size(s->comm, &size));
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &most, 1, MPI_INT64_T, MPI_MAX, s->comm));
+  *m = (plan_measures){.row = USUAL_ROW + USUAL_BYTE * 8 * (1 + plan_width(s))};
   PetscCall(measure_network(s, m));
-  PetscCall(measure_rows(s, m, &exchange));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &most, 1, MPI_INT64_T, MPI_MAX, s->comm));
   m->reading_seconds = s->reading_seconds / (double)PetscMax(most, 1);
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &m->reading_seconds, 1, MPI_DOUBLE, MPI_MAX, s->comm));
-  if (options_is_set(s->o, "plan_ns")) {
+  if (options_is_set(s->o, "plan_ns"))
     m->ns = options_real(s->o, "plan_ns");
-  } else {
-    PetscCall(time_steps(s, options_real(s->o, "plan_seconds"), &m->n_step, &seconds));
-    seconds = fmax(seconds / (double)m->n_step - exchange, 0.1 * seconds / (double)m->n_step);
-    m->ns = 1e9 * seconds / ((double)PetscMax(most, 1) * fmax(1, size / cores));
-  }
+  else
+    PetscCall(measure_steps(s, m));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

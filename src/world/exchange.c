@@ -25,6 +25,7 @@ struct world_exchange {
   double *leaf_row, *slot_row;  /* [n_leaf], [n_slot] rows of the widest; owned */
   int row_max;                  /* numbers in a row they have room for */
   int64_t n_sent, n_received, n_neighbour, n_neighbour_in;
+  double seconds;
 };
 
 /* Slots of the venues that this rank owns, from the sites that want one. */
@@ -217,6 +218,11 @@ void world_exchange_count(const struct world_exchange *x, world_counts *c)
   c->n_neighbour_in = x->n_neighbour_in;
 }
 
+double world_exchange_seconds(const world *w)
+{
+  return w->exchange->seconds;
+}
+
 int world_exchange_row_max(const struct world_exchange *x)
 {
   return x->row_max;
@@ -306,6 +312,7 @@ static void unpack_leaves(const struct world_exchange *x, int width, double *val
 PetscErrorCode world_exchange_begin(world *w, int width, double *val, double *der)
 {
   struct world_exchange *x = w->exchange;
+  const double start = MPI_Wtime();
   MPI_Datatype row;
 
   PetscFunctionBegin;
@@ -320,12 +327,14 @@ PetscErrorCode world_exchange_begin(world *w, int width, double *val, double *de
     sum_rows(n, 1, val + first);
     if (width) sum_rows(n, width, der + (size_t)first * (size_t)width);
   }
+  x->seconds += MPI_Wtime() - start;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 PetscErrorCode world_exchange_end(world *w, int width, double *val, double *der)
 {
   struct world_exchange *x = w->exchange;
+  const double start = MPI_Wtime();
   MPI_Datatype row;
 
   PetscFunctionBegin;
@@ -344,6 +353,7 @@ PetscErrorCode world_exchange_end(world *w, int width, double *val, double *der)
   PetscCall(PetscSFBcastBegin(x->sf, row, x->slot_row, x->leaf_row, MPI_REPLACE));
   PetscCall(PetscSFBcastEnd(x->sf, row, x->slot_row, x->leaf_row, MPI_REPLACE));
   unpack_leaves(x, width, val, der);
+  x->seconds += MPI_Wtime() - start;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

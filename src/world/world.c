@@ -110,7 +110,15 @@ int64_t world_bytes(const world *w, const world_counts *c, int row)
              (int64_t)WORLD_NAME_SIZE * w->area_attribute[m].n_label;
   bytes += (int64_t)sizeof(PetscInt) * (2 * c->n_here + c->n_leaf + c->n_shared + 1);
   bytes += (int64_t)sizeof(PetscMPIInt) * c->n_slot + (int64_t)(2 * sizeof(PetscInt)) * c->n_leaf;
-  return bytes + (int64_t)sizeof(double) * row * (c->n_leaf + c->n_slot);
+  return bytes + (int64_t)sizeof(double) * row *
+                   (c->n_leaf + c->n_slot + c->n_site_sent + c->n_site_received);
+}
+
+int64_t world_build_bytes(const world *w, const world_counts *c)
+{
+  enum { SITE = 8, LEAF = 41, SLOT = 33 }; /* arrays of join_sites() and world_exchange_create() */
+
+  return world_bytes(w, c, 0) + SITE * c->n_site + LEAF * c->n_leaf + SLOT * c->n_slot;
 }
 
 void world_count(const world *w, world_counts *c)

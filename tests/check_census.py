@@ -112,9 +112,96 @@ def check_county():
     told(list(workers) == list(wanted.values()), "county: workers of each area as in the flows")
     sizes = sizes_of(company)
     tail = [(sizes >= m).mean() for m in (2, 5, 10, 20, 50)]
-    law = [((5.35 / (4.35 + m)) ** 1.34 - (5.35 / 105.35) ** 1.34) / (1 - (5.35 / 105.35) ** 1.34)
-           for m in (2, 5, 10, 20, 50)]
+    law = [law_tail(m, 1.34, 5.35, 100) for m in (2, 5, 10, 20, 50)]
     told(np.abs(np.subtract(tail, law)).max() < 0.02, "county: sizes of companies follow the law")
+
+
+def law_tail(m, exponent, offset, largest):
+    cut = (offset / (offset + largest)) ** exponent
+    return ((offset / (offset + m - 1)) ** exponent - cut) / (1 - cut)
+
+
+LEISURE = """\
+leisure:
+  cinema: {share: {16: 0.5, 65: 0.2}, distance: 1500, size: {exponent: 1.5, offset: 8, max: 200}}
+  park: {share: 1, size: 30}
+"""
+
+
+def companions_apart(areas, distance):
+    """Mean distance of the homes of two who choose the same area, by the rule alone."""
+    at = np.array([[float(a["x"]), float(a["y"])] for a in areas])
+    people = np.array([float(a["people"]) for a in areas])
+    apart = np.hypot(*(at[:, None] - at[None]).transpose(2, 0, 1))
+    chance = people * np.exp(-apart / distance) * (apart <= 5 * distance)
+    come = people[:, None] * chance / chance.sum(1)[:, None]  # from, to
+    pairs = np.einsum("ia,ja,ij->a", come, come, apart) / come.sum(0) ** 2
+    return (pairs * come.sum(0)).sum() / come.sum()
+
+
+def check_leisure():
+    folder = os.path.join(TMP, "leisure")
+    shutil.copytree(COUNTY, folder)
+    with open(f"{folder}/census.yaml") as file:
+        text = file.read()
+    with open(f"{folder}/census.yaml", "w") as file:
+        file.write(text[:text.index("leisure:")] + LEISURE)
+    report = os.path.join(TMP, "leisure.csv")
+    world = check_bytes("leisure", (1, 2, 3, 4, 8), "-census", folder, "-report", report)
+    if not world:
+        return
+    age = world["agents/age"][:]
+    areas = table(f"{COUNTY}/areas.csv")
+    area_of = np.repeat(np.arange(len(areas)), np.diff(world["agents/area_ptr"][:]))
+    cinema, park = world["memberships/cinema"][:], world["memberships/park"][:]
+    for name, who, share in (("under 16", age < 16, 0), ("16 to 64", (age >= 16) & (age < 65), 0.5),
+                             ("65 and older", age >= 65, 0.2)):
+        made, error = (cinema[who] >= 0).mean(), (share * (1 - share) / who.sum()) ** 0.5
+        told(abs(made - share) <= 4 * error, f"leisure: share of those {name}: {share}, made {made:.3f}")
+    told((park >= 0).all(), "leisure: everybody has a park")
+    told(((cinema >= 0) & (world["memberships/company"][:] >= 0)).any(), "leisure: workers have some, too")
+    sizes = sizes_of(cinema)
+    tail = [(sizes >= m).mean() - law_tail(m, 1.5, 8, 200) for m in (2, 5, 10, 20, 50)]
+    told(np.abs(tail).max() < 0.03, f"leisure: sizes follow the law within {np.abs(tail).max():.3f}")
+    told(set(sizes_of(park)) <= {29, 30}, f"leisure: sizes near a mean: {sorted(set(sizes_of(park)))}")
+    spread = [len(set(area_of[park == v])) for v in range(park.max() + 1)]
+    told(max(spread) <= 2, "leisure: without a distance members are of one area, or of the next")
+    at = np.array([[float(a["x"]), float(a["y"])] for a in areas])[area_of]
+    rng = np.random.default_rng(1)
+    members = [np.flatnonzero(cinema == v) for v in range(cinema.max() + 1)]
+    pairs = np.array([rng.choice(m, 2, replace=False) for m in members for _ in m if len(m) > 1])
+    far = np.hypot(*(at[pairs[:, 0]] - at[pairs[:, 1]]).T).mean()
+    wanted, anybody = companions_apart(areas, 1500), np.hypot(*(at - rng.permutation(at)).T).mean()
+    told(abs(far / wanted - 1) < 0.1, f"leisure: members live {far:.0f} m apart, the rule says "
+         f"{wanted:.0f}, anybody {anybody:.0f}")
+    rows = {(r["marginal"], r["zone"]): r for r in table(report)}
+    made = sum(int(r["made"]) for (name, _), r in rows.items() if name == "cinema people")
+    wanted = sum(float(r["table"]) for (name, _), r in rows.items() if name == "cinema people")
+    share = np.where(age < 16, 0, np.where(age < 65, 0.5, 0.2)).sum()
+    told(made == (cinema >= 0).sum() and abs(wanted - share) < 0.1,
+         f"leisure: the report's marginal of people is {made} of {wanted:.1f}")
+    told(int(rows["cinema venues", "all"]["made"]) == len(sizes), "leisure: and of venues")
+
+
+def check_scale():
+    world = check_bytes("scaled", (1, 2, 3, 5), "-census", COUNTY, "-scale", "0.1")
+    if not world:
+        return
+    areas = table(f"{COUNTY}/areas.csv")
+    people = sum(int(a["people"]) for a in areas)
+    told(abs(len(world["agents/age"]) / (0.1 * people) - 1) < 0.01, "scale 0.1: a tenth of the people")
+    size = np.minimum(sizes_of(world["memberships/household"][:]), 6)
+    made = np.bincount(size, minlength=7)[1:]
+    wanted = [0.1 * sum(int(a[f"size_{s}"]) for a in areas) for s in range(1, 7)]
+    told(np.abs(made - wanted).max() <= 3, "scale 0.1: a tenth of the households of each size")
+    workers = (world["memberships/company"][:] >= 0).sum()
+    flows = sum(int(f["workers"]) for f in table(f"{COUNTY}/flows.csv"))
+    told(abs(workers - 0.1 * flows) <= len(areas), "scale 0.1: a tenth of the workers, to 1 in each area")
+    sizes = sizes_of(world["memberships/company"][:])
+    told(abs((sizes >= 10).mean() - law_tail(10, 1.34, 5.35, 100)) < 0.1, "scale 0.1: companies keep their sizes")
+    for wrong in ("0", "-1", "1.5x"):
+        done = run(1, "-census", COUNTY, "-scale", wrong)
+        told(done.returncode == 2 and "scale" in done.stderr, f"scale {wrong} is refused")
 
 
 def check_groups():
@@ -199,6 +286,8 @@ def check_england():
 
 check_tables_are_made()
 check_county()
+check_leisure()
+check_scale()
 check_groups()
 check_mistakes()
 check_england()

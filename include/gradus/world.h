@@ -122,7 +122,7 @@ typedef struct world_marginal {
   char worst_zone[WORLD_NAME_SIZE];
 } world_marginal;
 
-enum { WORLD_MAX_MARGINALS = 40 };
+enum { WORLD_MAX_MARGINALS = 64 };
 
 typedef struct world_census_report {
   int n;

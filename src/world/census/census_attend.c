@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { REACH = 5 }; /* distances beyond which nobody goes */
+enum {
+  REACH = 5, /* distances beyond which nobody goes */
+  N_AGE = CENSUS_LAST_AGE + 1
+};
 
 /* Areas that residents of one area choose from, with the running sum of their weights. */
 typedef struct choice {
@@ -94,33 +97,61 @@ static int32_t pick_near(const choice *near, double u)
   return near->area[low];
 }
 
+/* The marginal of how many attend: of each age that may, its share.  may [n_zone][ages] is this rank's,
+ * then that of all. */
+static PetscErrorCode create_people(census *c, const census_place *place, const double share[],
+                                    int64_t may[], census_marginal **m)
+{
+  const int n_zone = c->tables.n_zone;
+  char name[WORLD_NAME_SIZE];
+
+  PetscFunctionBegin;
+  snprintf(name, sizeof name, "%.50s people", place->name);
+  PetscCall(census_marginal_create(c, name, n_zone, 1, m));
+  strcpy((*m)->group[0], "people");
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, may, n_zone * N_AGE, MPI_INT64_T, MPI_SUM, c->comm));
+  for (int z = 0; z < n_zone; z++)
+    for (int age = 0; age < N_AGE; age++)
+      (*m)->table[z] += share[age] * (double)may[z * N_AGE + age];
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* Those whose age and chance send them to a place, with the area they choose. */
 static PetscErrorCode attend_near(attending *g, const census_place *place, int number,
                                   bool is_exclusive, census_pool *pool)
 {
   census *c = g->c;
-  double share[CENSUS_LAST_AGE + 1];
+  double share[N_AGE];
+  int64_t *may, *made;
+  census_marginal *people;
 
   PetscFunctionBegin;
-  for (int age = 0; age <= CENSUS_LAST_AGE; age++) share[age] = census_steps_at(&place->share, age);
+  PetscCall(PetscCalloc2(c->tables.n_zone * N_AGE, &may, c->tables.n_zone, &made));
+  for (int age = 0; age < N_AGE; age++) share[age] = census_steps_at(&place->share, age);
   for (int own = 0; own < c->n_own; own++) {
-    const int home = c->first_area + own;
+    const int home = c->first_area + own, zone = c->tables.zone[home];
     const int64_t first = c->area_row[c->first_area];
 
     find_near(c, home, place->distance, &g->near);
     for (int64_t row = c->area_row[home]; row < c->area_row[home + 1]; row++) {
       const PetscInt i = (PetscInt)(row - first);
-      const double chance = share[(int)c->t->attribute[0].number[i]];
+      const int age = (int)c->t->attribute[0].number[i];
+      const double chance = share[age];
       double u[2];
 
       if (!(chance > 0) || (is_exclusive && g->is_taken[i])) continue;
+      may[zone * N_AGE + age]++;
       rng_uniform_pair(c->key, RNG_CENSUS_AGENT, row, (uint32_t)(CENSUS_AGENT_PLACE + number), 0,
                        u);
       if (u[0] >= chance) continue;
       if (is_exclusive) g->is_taken[i] = 1;
+      made[zone]++;
       PetscCall(pool_add(pool, i, pick_near(&g->near, u[1])));
     }
   }
+  PetscCall(create_people(c, place, share, may, &people));
+  for (int z = 0; z < c->tables.n_zone; z++) people->made[z] = (double)made[z];
+  PetscCall(PetscFree2(may, made));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -307,7 +338,7 @@ static PetscInt list_workers(const attending *g, int home, const double chance[]
 static PetscErrorCode attend_work(attending *g, census_pool *pool)
 {
   census *c = g->c;
-  double chance[CENSUS_LAST_AGE + 1];
+  double chance[N_AGE];
   int64_t most = 0;
   PetscInt n_job, room = 0;
   candidate *list;
@@ -317,8 +348,7 @@ static PetscErrorCode attend_work(attending *g, census_pool *pool)
   PetscCall(sum_zones(g));
   PetscCall(round_flows(g));
   PetscCall(PetscCalloc1(c->tables.n_flow, &c->flow_made));
-  for (int age = 0; age <= CENSUS_LAST_AGE; age++)
-    chance[age] = census_steps_at(&c->map.work.share, age);
+  for (int age = 0; age < N_AGE; age++) chance[age] = census_steps_at(&c->map.work.share, age);
   for (int own = 0; own < c->n_own; own++)
     most = PetscMax(most, c->area_row[c->first_area + own + 1] - c->area_row[c->first_area + own]);
   PetscCall(PetscMalloc1(most, &list));

@@ -323,7 +323,7 @@ def check_pairs():
 
 TINY = ("inputs/tiny/run.yaml -closed_kinds school,company -closed_days 5,6 -isolation_kinds school,company,community "
         "-importation_until 5 -parameters_importation_rate 0.01 -policy_kinds community -policy_from 25 "
-        "-parameters_policy_factor 0.6 -parameters_isolation_delay 3.5 -free beta_household,beta_school,"
+        "-parameters_policy_factor 0.6 -parameters_isolation_delay 3.5 -by group,area -free beta_household,beta_school,"
         "isolation_delay,importation_rate,policy_factor,profile_mean -clock step -replicates 3 -keep replicates").split()
 
 

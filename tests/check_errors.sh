@@ -67,6 +67,18 @@ expect "a bad cell in the data" 3 1 'cases.csv:3:2: ' calibrate run.yaml -free b
 expect "a wrong prior" 2 1 'beta_school.*normal' calibrate run.yaml -free beta_school -data cases.csv -prior_beta_school 'normel(0,1)' $q -output o.h5
 expect "a prior of nothing" 2 1 'beta_scool' calibrate run.yaml -free beta_school -data cases.csv -prior_beta_scool 'normal(0,1)' $q -output o.h5
 
+# Graphs.
+graph() { # what code lines pattern csv: the table of edges that is read
+  printf "$5" >"$tmp/graph.csv"
+  expect "a graph: $1" "$2" "$3" "$4" simulate -model sir_graph -graph graph.csv $q -output o.h5
+}
+graph "three columns" 3 1 'graph.csv:3: graph: has not two columns' 'a,b\n0,1\n1,2,3\n'
+graph "a loop" 3 1 'graph.csv:4: graph: joins a node to itself' 'a,b\n0,1\n\n3,3\n'
+graph "an edge twice" 3 1 'graph.csv: graph: edge 0,2 is there twice' 'a,b\n0,2\n1,2\n2,0\n'
+graph "no edges" 3 1 'graph.csv: graph: has no edges' 'a,b\n'
+expect "a graph: options out of range" 2 2 'graph_rewire: 1.5' simulate -model sir_graph -graph_rewire 1.5 -graph_seed -1 $q -output o.h5
+expect "a graph: an odd degree" 2 1 'graph_degree: 3 is odd' simulate -model sir_graph -graph_degree 3 $q -output o.h5
+
 # Solver options: value, key and type, all at once, with their place.
 yaml "world: persons.csv" "free: [beta_school]" "data: cases.csv" "tao: {type: lmvn, max_it: x, gatol: -1, max_itt: 3}"
 printf 'day,onsets\n0,1\n1,2\n' >"$tmp/cases.csv"

@@ -145,5 +145,5 @@ for case, (times, rows) in PUBLISHED.items():
 small = ["-graph_nodes", "100", "-steps", "20", "-times", "10", "-replicates", "20", "-reference_replicates", "20",
          "-runs", "st:5,gumbel:5,score:70"]
 files = [compare("sir_ws", f"ranks{k}.h5", *small, *more, ranks=n)[0]
-         for k, (n, more) in enumerate(((1, []), (2, []), (4, []), (2, ["-ranks_per_world", "1"])))]
-say(all(filecmp.cmp(files[0], f, shallow=False) for f in files), "same bytes on 1, 2, 4 ranks and in groups")
+         for k, (n, more) in enumerate(((1, []), (2, []), (3, []), (4, []), (2, ["-ranks_per_world", "1"])))]
+say(all(filecmp.cmp(files[0], f, shallow=False) for f in files), "same bytes on 1, 2, 3, 4 ranks and in groups")

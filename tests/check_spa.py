@@ -138,12 +138,12 @@ with h5py.File(path) as f:
         "compare: windows are what totals gained in them; figures of merit are printed")
 
 for case_name, case, estimators in (
-        ("epidemic", WORLD, ("spa -spa_form sparse -spa_worlds 40", "spa -spa_form replay", "score", "fd -clock step")),
-        ("epidemic by group", GROUPS, ("pathwise", "spa -spa_form sparse -spa_worlds 40", "score")),
+        ("epidemic", WORLD, ("spa -spa_form sparse -spa_worlds 40 -spa_importance day", "spa -spa_form replay", "score", "fd -clock step")),
+        ("epidemic by group", GROUPS, ("pathwise -gradient_horizon 3 -tangent_limit 0.01", "spa -spa_form sparse -spa_worlds 40", "score")),
         ("epidemic, rates of areas", TOWN, ("spa",)),
-        ("sir_graph", GRAPH, ("spa -spa_form sparse", "spa -spa_form replay", "score", "fd", "st", "gumbel",
+        ("sir_graph", GRAPH, ("spa -spa_form sparse -spa_importance lambda", "spa -spa_form replay", "score", "fd", "st", "gumbel -gumbel_soft -tangent_limit 0.1",
                               "st -form s_inside -gradient_horizon 3")),
-        ("game_of_life", LIFE, ("spa", "score", "fd", "st", "gumbel"))):
+        ("game_of_life", LIFE, ("spa", "score", "fd", "st -gradient_horizon 2 -tangent_limit 0.5", "gumbel"))):
     more = ["-by", "group,area"] if case is WORLD else ["-by", "area"] if case is GRAPH else []
     for estimator in estimators:
         files = [run(case + more, estimator, f"ranks{n}.h5", 3, n, "replicates")[0] for n in (1, 2, 3, 4)]

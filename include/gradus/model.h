@@ -138,6 +138,8 @@ typedef struct model_sparse {
   double *length;          /* [n_step + 1] out: sum over worlds of |df|^2, if asked */
   double *square;          /* [n_free] out: sum over worlds of |df|^2 weight^2, if asked */
   int64_t *opened, *work;  /* [n_step + 1] out: worlds, and their touches */
+  int64_t sent[2];         /* out: bytes from this rank to others, for what differs in a world; for
+                              infections of the base run that a world may lack */
 } model_sparse;
 
 enum { MODEL_WINDOW = 7 };

@@ -45,6 +45,7 @@ typedef struct simulate {
   double agent_steps;      /* so far, over the ranks of the world */
   struct simulate_kept *kept; /* what a checkpoint holds of runs; opaque, owned; NULL: nothing */
   double seconds;             /* in steps so far, on this rank */
+  int64_t sparse_sent[2];     /* model_sparse's `sent`, so far */
 } simulate;
 
 /* simulate_create - groups and memory for runs of this model on this world

@@ -294,6 +294,10 @@ static PetscErrorCode session_note_estimator(session *s)
   PetscCall(sidecar_text(s->side, "estimator", s->e.name));
   PetscCall(sidecar_text(s->side, "estimator_form", form));
   PetscCall(sidecar_text(s->side, "estimator_reason", s->e.reason));
+  if (s->s && s->e.type == ESTIMATE_SPA && s->e.is_sparse) {
+    PetscCall(sidecar_int_by_rank(s->side, "spa_bytes_of_differences", s->s->sparse_sent[0]));
+    PetscCall(sidecar_int_by_rank(s->side, "spa_bytes_of_questions", s->s->sparse_sent[1]));
+  }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

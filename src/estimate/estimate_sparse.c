@@ -26,6 +26,10 @@ static PetscErrorCode run_sparse(simulate *s, const dual theta[], rng_key key, m
   s->m->sparse = how;
   code = simulate_run(s, theta, how->n_free, key, 0, y);
   s->m->sparse = NULL;
+  for (int k = 0; k < 2; k++) {
+    s->sparse_sent[k] += how->sent[k];
+    how->sent[k] = 0;
+  }
   PetscCall(code);
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -118,7 +118,7 @@ PetscErrorCode perturb_begin(perturb *p, model_sparse *how, rng_key key, const p
   p->rates = *rates;
   p->n_world = 0;
   p->n_entry = p->n_swept = p->n_healed = p->n_lack = 0;
-  p->n_opened = 0;
+  p->n_opened = p->n_out = p->n_reply = 0;
   for (PetscInt s = 0; s < p->w->n_site; s++)
     p->site[s] = (perturb_site){
       .attempts = rates->contact[s] * p->w->site_size[s] *
@@ -304,6 +304,19 @@ static PetscErrorCode start_world(perturb *p, const perturb_opened *o)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* What this rank sent to others in the step, and is about to. */
+static void count_sent(perturb *p)
+{
+  const PetscInt row = (PetscInt)sizeof *p->opened + p->how->n_free * (PetscInt)sizeof(double);
+  PetscMPIInt size;
+
+  (void)MPI_Comm_size(p->w->comm, &size);
+  for (PetscInt k = 0; k < p->n_out; k++)
+    p->how->sent[!p->out[k].is_attempt && p->out[k].world < 0] += (int64_t)sizeof *p->out;
+  p->how->sent[0] += (int64_t)sizeof *p->reply * p->n_reply +
+                     (int64_t)row * p->n_opened * (size - 1);
+}
+
 PetscErrorCode perturb_join(perturb *p)
 {
   const size_t P = (size_t)p->how->n_free;
@@ -318,6 +331,7 @@ PetscErrorCode perturb_join(perturb *p)
     p->counted[p->step] += (int64_t)floor(p->importance[a] * 0x1p20 + 0.5);
     p->importance[a] = 0;
   }
+  count_sent(p);
   PetscCall(gather_opened(p, &n, &opened, &weight, &first));
   PetscCall(grow_worlds(p, (int32_t)n));
   for (PetscInt o = 0; o < n; o++, p->n_world++) {

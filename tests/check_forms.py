@@ -7,6 +7,9 @@ right and another estimator run, so the numbers are looked at, too: with one see
 model have the same bits in their sensitivities, and auto has those of the estimator that it names.
 Estimators that a model does not serve: exit code 2 and a line that names those it has.
 
+simulate, calibrate, predict and sweep say it in the same line, store and note it; with -quiet nothing is
+printed.
+
 Same bytes on 1, 2, 3, 4 ranks: random_walk, sir_ode, test_function, and compare with an exact and a
 differenced reference.  The others are elsewhere: epidemic, sir_graph, game_of_life in check_spa.py, st
 and gumbel of the epidemic in check_relaxed.py, pathwise and fd of it in check_same_bytes.sh.
@@ -80,23 +83,31 @@ def sensitivity(model, estimator, out="forms.h5", ranks=1):
     return gradus("sensitivity", out, *MODELS[model][0].split(), *worlds, "-estimator", *estimator.split(), "-replicates", "3", ranks=ranks)
 
 
-def check_form(model, estimator, form, reason, seen):
-    """What was said; notes the bits of the sensitivities."""
-    path, done = sensitivity(model, estimator)
+def fault_of(path, done, form, reason, group="/"):
+    """What is wrong with the estimator that was printed, stored in this group, and noted; "" if nothing."""
     printed = [line for line in done.stdout.splitlines() if line.startswith("estimator: ")]
     stored = {"name": "", "form": ""}
     if not done.returncode:
         with h5py.File(path) as f, open(path + ".run.json") as side:
-            noted = json.load(side)
-            stored = {"name": f.attrs["estimator"].decode(), "form": f.attrs["estimator_form"].decode(),
+            noted, attrs = json.load(side), f[group].attrs
+            stored = {"name": attrs["estimator"].decode(), "form": attrs["estimator_form"].decode(),
                       "noted name": noted["estimator"], "noted form": noted["estimator_form"], "why": noted["estimator_reason"]}
+    is_right = (len(printed) == 1 and printed[0].startswith(f"estimator: {form}" + (": " if reason else "")) and reason in printed[0]
+                and (reason or printed[0] == f"estimator: {form}") and stored["form"] == stored["noted form"] == form
+                and stored["name"] == stored["noted name"] == form.split(" ")[0] and bool(reason) == bool(stored["why"]))
+    return "" if is_right else f"printed {printed}, stored {stored}, not {form}; {reason} {done.stderr}"
+
+
+def check_form(model, estimator, form, reason, seen):
+    """What was said; notes the bits of the sensitivities."""
+    path, done = sensitivity(model, estimator)
+    if not done.returncode:
+        with h5py.File(path) as f:
             bits = b"".join(f["sensitivity/" + o][:].tobytes() for o in sorted(f["sensitivity"]))
             is_zero = not any(np.any(f["sensitivity/" + o][:]) for o in f["sensitivity"])
             seen[estimator] = (bits, form, is_zero)
-    is_right = (len(printed) == 1 and printed[0].startswith(f"estimator: {form}" + (": " if reason else "")) and reason in printed[0]
-                and (reason or printed[0] == f"estimator: {form}") and stored["form"] == stored["noted form"] == form
-                and stored["name"] == stored["noted name"] == form.split(" ")[0])
-    return "" if is_right else f"{estimator}: printed {printed}, stored {stored}, not {form}; {reason} {done.stderr}"
+    fault = fault_of(path, done, form, reason)
+    return f"{estimator}: {fault}" if fault else ""
 
 
 def check_model(model):
@@ -134,8 +145,52 @@ def check_bytes(name, run):
     return files[0]
 
 
+TINY, GRAPH = "inputs/tiny/run.yaml -replicates 2 -days 6", "-model sir_graph -graph_nodes 60 -steps 8 -parameters_beta 0.2"
+PREDICTED = "inputs/tiny/run.yaml -days 6 -loss squared -data tests_cases.csv -samples 4 -posterior commands_posterior.h5"
+FIT = "-data_observable onsets -data tests_cases.csv -draws 4 -start prior -tao_max_it 1 -free beta_household -loss squared"
+SWEPT = "-points 2 -times 6 -resamples 10 -free beta_household -range_beta_household 0.5,1"
+SPREAD = "-points 2 -times 6 -resamples 10 -free beta -range_beta 0.1,0.2 -spa_worlds 8 -spa_pilots 2"
+HISTORY = "inputs/hagelloch/history.yaml -start prior -family normal -draws 4 -tao_max_it 1"
+# command, options, form, why, group of the attributes
+COMMANDS = [
+    ("simulate", TINY, "none (threshold clock)", "", "/"),
+    ("simulate", TINY + " -clock step", "none (step clock)", "", "/"),
+    ("simulate", TINY + " -estimator auto", PATHWISE, CONTINUOUS, "/"),
+    ("simulate", GRAPH, "none (step clock)", "", "/"),
+    ("sweep", f"{TINY} {SWEPT}", PATHWISE, "", "/"),
+    ("sweep", f"{TINY} {SWEPT} -estimator none", "none (threshold clock)", "", "/"),
+    ("sweep", f"{TINY} {SWEPT} -estimator fd -clock step", FD, "", "/"),
+    ("sweep", f"{GRAPH} {SPREAD} -estimator auto", FD, "so small a world takes fd", "/"),
+    ("sweep", f"{GRAPH} {SPREAD} -estimator spa", SPARSE, "", "/"),
+    ("sweep", f"{GRAPH} {SPREAD} -estimator spa -spa_form replay", REPLAY, "", "/"),
+    ("calibrate", f"{TINY} {FIT}", PATHWISE, "", "diagnostics"),
+    ("calibrate", f"{TINY} {FIT} -estimator auto", PATHWISE, CONTINUOUS, "diagnostics"),
+    ("calibrate", HISTORY, "none (threshold clock)", "nothing is simulated", "diagnostics"),
+    ("predict", PREDICTED, "none (threshold clock)", "", "/"),
+    ("predict", f"{PREDICTED} -clock step", "none (step clock)", "", "/"),
+]
+
+
+def check_commands():
+    data, posterior = os.path.join(TMP, "tests_cases.csv"), os.path.join(TMP, "commands_posterior.h5")
+    with open("inputs/tiny/cases.csv", encoding="utf-8") as f, open(data, "w", encoding="utf-8") as g:
+        g.writelines(f.readlines()[:7])
+    gradus("calibrate", "commands_posterior.h5", *f"{TINY} {FIT}".replace("tests_cases.csv", data).split())
+    for command, options, form, reason, group in COMMANDS:
+        words = options.replace("tests_cases.csv", data).replace("commands_posterior.h5", posterior).split()
+        path, done = gradus(command, "commands.h5", *words)
+        fault = fault_of(path, done, form, reason, group)
+        say(not fault, f"{command} says what it is: {form}{', auto' if 'auto' in options else ''}", fault)
+
+
+    path, done = gradus("sensitivity", "quiet.h5", *TINY.split(), "-estimator", "st", "-quiet")
+    say(not done.returncode and not done.stdout and not done.stderr, "with -quiet nothing is printed, not even that st is biased",
+        done.stdout + done.stderr)
+
+
 for m in MODELS:
     check_model(m)
+check_commands()
 
 for m, which in (("random_walk", ("st", "gumbel", "score", "spa", "fd")), ("sir_ode", ("pathwise", "fd")), ("test_function", ("pathwise", "fd"))):
     for e in which:

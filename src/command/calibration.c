@@ -16,12 +16,17 @@ enum { CALIBRATION_BUFFER = 1 << 23 }; /* doubles of the results of one batch of
 /* ---- what is fitted ---- */
 
 /* Fixed draws need the gradient of the very function that is evaluated. */
-static PetscErrorCode check_estimator(const session *s)
+static PetscErrorCode check_estimator(session *s)
 {
   const char *loss_name = options_text(s->o, "loss");
   const bool is_history = !strcmp(loss_name, "event_history");
 
   PetscFunctionBegin;
+  if (is_history) {
+    estimate_plain(s->o, s->m, &s->e);
+    snprintf(s->e.reason, sizeof s->e.reason,
+             "nothing is simulated: the likelihood of an event history has exact derivatives");
+  }
   if (is_history || s->e.type == ESTIMATE_PATHWISE) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(options_mistake(s->o, options_where(s->o, "estimator"), "estimator",
                             "%s does not give the exact gradient that fixed draws need%s%s (use "

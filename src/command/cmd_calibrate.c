@@ -222,7 +222,7 @@ static PetscErrorCode write_diagnostics(h5_file *f, const calibration *c, const 
                                 "prior of each free parameter, in user's units",
                                 "/parameters/free"));
   PetscCall(h5_attribute_put_text(f, group, "loss", c->l->name));
-  PetscCall(h5_attribute_put_text(f, group, "estimator", c->s->e.name));
+  PetscCall(session_write_estimator(c->s, f, group));
   PetscCall(h5_attribute_put_text(f, group, "tao_type", r->tao_type));
   PetscCall(h5_attribute_put_int(f, group, "reason_code", r->reason));
   PetscCall(h5_attribute_put_text(f, group, "reason", r->reason_text));
@@ -358,8 +358,7 @@ static PetscErrorCode calibrate(session *s, calibration **c)
   by[0] = (*c)->l->by;
   PetscCall(session_load(s, by[0][0] ? 1 : 0, by, true));
   PetscCall(calibration_bind(*c));
-  if (!options_bool(s->o, "quiet") && s->e.reason[0] && (*c)->l->type != LOSS_EVENT_HISTORY)
-    PetscCall(PetscPrintf(s->comm, "estimator: %s (%s)\n", s->e.name, s->e.reason));
+  PetscCall(session_say_estimator(s));
   PetscCall(run(*c));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -58,13 +58,16 @@ static PetscErrorCode say_runs(const session *s)
 {
   const int64_t n = options_int(s->o, "replicates");
   const char *output = options_path(s->o, "output");
+  char form[256];
   PetscMPIInt size;
 
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_size(s->comm, &size));
-  PetscCall(PetscPrintf(
-    s->comm, "estimator   %s, %d free parameters%s%s%s: %" PRId64 " runs a replicate\n", s->e.name,
-    s->e.n_free, s->e.reason[0] ? " (" : "", s->e.reason, s->e.reason[0] ? ")" : "", plan_runs(s)));
+  estimate_describe(&s->e, sizeof form, form);
+  PetscCall(
+    PetscPrintf(s->comm, "estimator   %s%s%s\n", form, s->e.reason[0] ? ": " : "", s->e.reason));
+  PetscCall(PetscPrintf(s->comm, "            %d free parameters, %" PRId64 " runs a replicate\n",
+                        s->e.n_free, plan_runs(s)));
   PetscCall(PetscPrintf(s->comm,
                         "runs        simulate, sensitivity: %" PRId64
                         " replicates; calibrate: %" PRId64 " draws of %" PRId64

@@ -281,6 +281,7 @@ static PetscErrorCode run_reference(session *s, compare *c)
 
 static PetscErrorCode run_all(session *s, compare *c)
 {
+  const bool is_quiet = options_bool(s->o, "quiet");
   double theta[MODEL_MAX_PARAMETERS];
   estimate plain = c->twin[0];
 
@@ -296,9 +297,9 @@ static PetscErrorCode run_all(session *s, compare *c)
   PetscCall(compare_keep(s, &c->kept));
   PetscCall(run_reference(s, c));
   for (int i = 0; i < c->n; i++) {
-    PetscCall(estimate_warn(&c->e[i], s->m, s->comm));
+    if (!is_quiet) PetscCall(estimate_warn(&c->e[i], s->m, s->comm));
     PetscCall(estimate_prepare(&c->e[i], s->s, theta, s->key));
-    if (!options_bool(s->o, "quiet") && c->e[i].pilot[0])
+    if (!is_quiet && c->e[i].pilot[0])
       PetscCall(PetscPrintf(s->comm, "pilot: %s\n", c->e[i].pilot));
     estimate_describe(&c->e[i], sizeof c->card[i].form, c->card[i].form);
     PetscCall(progress_phase(s->p, c->card[i].name, "run", c->card[i].n));

@@ -104,6 +104,7 @@ static PetscErrorCode say(const session *s, const char format[], ...)
 static PetscErrorCode say_head(const session *s, const plan_measures *m, bool is_same)
 {
   const double scale = options_real(s->o, "plan_scale");
+  char form[256];
   PetscMPIInt size;
 
   PetscFunctionBegin;
@@ -113,8 +114,9 @@ static PetscErrorCode say_head(const session *s, const plan_measures *m, bool is
                 s->w->has_coordinates ? "" : " without coordinates: hilbert is blocks"));
   if (scale != 1)
     PetscCall(say(s, "            %g times the agents and venues read here\n", scale));
-  PetscCall(say(s, "model       %s, %d steps, %d tangents (estimator %s)\n", s->m->type,
-                (int)s->m->n_step, plan_width(s), s->e.name));
+  estimate_describe(&s->e, sizeof form, form);
+  PetscCall(say(s, "model       %s, %d steps, %d tangents; estimator %s\n", s->m->type,
+                (int)s->m->n_step, plan_width(s), form));
   if (m->n_step)
     PetscCall(say(s, "calibration %.3g ns an agent's step, steps 0 to %d, on %d rank%s here\n",
                   m->ns, (int)m->n_step, size, size > 1 ? "s" : ""));

@@ -385,6 +385,7 @@ static PetscErrorCode write_head(const prediction *p, h5_file *f)
     for (int j = 0; j < m->n_parameter; j++)
       mean[j] += p->theta[k * m->n_parameter + j] / (double)p->n_sample;
   PetscCall(command_write_parameters(f, m, 0, NULL, mean));
+  PetscCall(session_write_estimator(p->s, f, "/"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -511,6 +512,7 @@ static PetscErrorCode predict(prediction *p)
   PetscCall(calibration_read(p->c));
   PetscCall(read_posterior(p));
   PetscCall(load(p));
+  PetscCall(session_say_estimator(s));
   PetscCall(run(p));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -337,7 +337,6 @@ static PetscErrorCode set_up_runs(sweep_run *w)
   w->plain = s->e;
   estimate_plain(s->o, s->m, &w->plain);
   w->plain.is_step_clock = s->e.is_step_clock;
-  PetscCall(estimate_warn(&s->e, s->m, s->comm));
   PetscCall(estimate_prepare(&s->e, s->s, theta, s->key));
   w->block = estimate_block(&s->e, s->s, w->n_replicate);
   PetscCall(PetscCalloc2(w->block, &w->y, w->block, &w->y_plain));
@@ -370,7 +369,7 @@ static PetscErrorCode say_start(const sweep_run *w)
   PetscFunctionBegin;
   if (options_bool(s->o, "quiet")) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(sweeping_plan_describe(w->plan, sizeof text, text));
-  PetscCall(PetscPrintf(s->comm, "%s%s%s\n", text, s->e.reason[0] ? ": " : "", s->e.reason));
+  PetscCall(PetscPrintf(s->comm, "%s\n", text));
   if (w->x.n_part > 1)
     PetscCall(PetscPrintf(s->comm, "part %" PRId64 " of %" PRId64 ": %" PRId64 " points\n",
                           w->x.part, w->x.n_part, w->n_todo));
@@ -408,6 +407,7 @@ static PetscErrorCode sweep(session *s, sweeping_plan *p)
   PetscCall(set_up_table(&w));
   PetscCall(set_up_runs(&w));
   PetscCall(describe(&w));
+  PetscCall(session_say_estimator(s));
   PetscCall(say_start(&w));
   PetscCall(run_points(&w));
   PetscCall(write(&w));

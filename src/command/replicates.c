@@ -345,7 +345,6 @@ static PetscErrorCode write_head(replicates *r)
                          .units = "day",
                          .description = "end of each step; 0 is the start"};
   double value[MODEL_MAX_PARAMETERS], *t;
-  char form[256];
 
   PetscFunctionBegin;
   for (int p = 0; p < s->m->n_parameter; p++) value[p] = s->m->parameter[p].value;
@@ -354,10 +353,7 @@ static PetscErrorCode write_head(replicates *r)
   PetscCall(h5_put_all(r->f, &time, t));
   PetscCall(PetscFree(t));
   PetscCall(command_write_parameters(r->f, s->m, s->e.n_free, s->e.free, value));
-  PetscCall(h5_attribute_put_text(r->f, "/", "estimator", s->e.name));
-  estimate_describe(&s->e, sizeof form, form);
-  PetscCall(h5_attribute_put_text(r->f, "/", "estimator_form", form));
-  if (s->e.pilot[0]) PetscCall(h5_attribute_put_text(r->f, "/", "estimator_pilot", s->e.pilot));
+  PetscCall(session_write_estimator(s, r->f, "/"));
   for (int set = 1; set < s->s->n_set; set++)
     PetscCall(command_write_groups(r->f, s->s->groups[set]));
   PetscCall(command_write_provenance(r->f, s->comm, s->o));
@@ -452,20 +448,12 @@ static PetscErrorCode prepare(session *s)
 
 PetscErrorCode replicates_command(session *s)
 {
-  char text[256];
-
   PetscFunctionBegin;
   PetscCall(session_check_loss(s));
   PetscCall(session_check(s));
   PetscCall(session_load_by(s));
-  PetscCall(estimate_warn(&s->e, s->m, s->comm));
   PetscCall(prepare(s));
-  estimate_describe(&s->e, sizeof text, text);
-  if (!options_bool(s->o, "quiet") && s->e.type != ESTIMATE_NONE)
-    PetscCall(
-      PetscPrintf(s->comm, "estimator: %s%s%s\n", text, s->e.reason[0] ? ": " : "", s->e.reason));
-  if (!options_bool(s->o, "quiet") && s->e.pilot[0])
-    PetscCall(PetscPrintf(s->comm, "pilot: %s\n", s->e.pilot));
+  PetscCall(session_say_estimator(s));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -270,6 +270,32 @@ PetscErrorCode session_load_by(session *s)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+PetscErrorCode session_say_estimator(const session *s)
+{
+  char form[256];
+
+  PetscFunctionBegin;
+  if (options_bool(s->o, "quiet")) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(estimate_warn(&s->e, s->m, s->comm));
+  estimate_describe(&s->e, sizeof form, form);
+  PetscCall(
+    PetscPrintf(s->comm, "estimator: %s%s%s\n", form, s->e.reason[0] ? ": " : "", s->e.reason));
+  if (s->e.pilot[0]) PetscCall(PetscPrintf(s->comm, "pilot: %s\n", s->e.pilot));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode session_write_estimator(const session *s, h5_file *f, const char group[])
+{
+  char form[256];
+
+  PetscFunctionBegin;
+  estimate_describe(&s->e, sizeof form, form);
+  PetscCall(h5_attribute_put_text(f, group, "estimator", s->e.name));
+  PetscCall(h5_attribute_put_text(f, group, "estimator_form", form));
+  if (s->e.pilot[0]) PetscCall(h5_attribute_put_text(f, group, "estimator_pilot", s->e.pilot));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* What checkpoints cost, for the sidecar. */
 static PetscErrorCode session_note_cost(session *s)
 {

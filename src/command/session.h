@@ -75,6 +75,13 @@ PetscErrorCode session_load(session *s, int n_by, const char *const by[], bool e
 /* session_load_by - session_load() by the words of -by, groups in blocks */
 PetscErrorCode session_load_by(session *s);
 
+/* session_say_estimator - its bias or tail if it has one, its form, clock and reason, and its pilot;
+ * nothing with -quiet.  After estimate_prepare(). */
+PetscErrorCode session_say_estimator(const session *s);
+
+/* session_write_estimator - attributes estimator, estimator_form and, with one, estimator_pilot */
+PetscErrorCode session_write_estimator(const session *s, h5_file *f, const char group[]);
+
 /* session_close - free everything and set *s to NULL; accepts NULL
  *
  * In      code  what the command's work came to: if 0 or stopped, the sidecar is written with state

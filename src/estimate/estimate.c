@@ -88,7 +88,8 @@ static PetscErrorCode choose_clock(options *o, const model *m, estimate *e)
   else
     e->is_step_clock = asked && !strcmp(asked, "step");
   if (asked && e->is_step_clock != !strcmp(asked, "step") &&
-      strcmp(options_command(o), "simulate")) /* which has no estimator: estimate_plain() */
+      strcmp(options_command(o), "simulate") && /* which have no estimator: estimate_plain() */
+      strcmp(options_command(o), "predict"))
     PetscCall(options_mistake(o, options_where(o, "clock"), "clock", "%s runs on the %s clock%s",
                               e->name, e->is_step_clock ? "step" : "threshold",
                               is_fixed || e->type == ESTIMATE_PATHWISE ? "" : " in this model"));
@@ -307,6 +308,9 @@ void estimate_plain(const options *o, const model *m, estimate *e)
   const char *clock = options_text(o, "clock");
 
   e->type = ESTIMATE_NONE;
+  e->reason[0] = '\0';
+  e->horizon = 0;
+  e->tangent_limit = INFINITY;
   e->is_step_clock = !(m->estimators & MODEL_PATHWISE) || (clock && !strcmp(clock, "step"));
   snprintf(e->name, sizeof e->name, "none");
 }

@@ -8,7 +8,7 @@ model have the same bits in their sensitivities, and auto has those of the estim
 Estimators that a model does not serve: exit code 2 and a line that names those it has.
 
 simulate, calibrate, predict and sweep say it in the same line, store and note it; with -quiet nothing is
-printed.
+printed.  -help has a line for each estimator.
 
 Same bytes on 1, 2, 3, 4 ranks: random_walk, sir_ode, test_function, and compare with an exact and a
 differenced reference.  The others are elsewhere: epidemic, sir_graph, game_of_life in check_spa.py, st
@@ -188,8 +188,18 @@ def check_commands():
         done.stdout + done.stderr)
 
 
+def check_help():
+    for command in ("sensitivity", "compare", "sweep"):
+        lines = subprocess.run([GRADUS, command, "-help"], capture_output=True, text=True, check=True).stdout.splitlines()
+        start = [k for k, line in enumerate(lines) if line.startswith("estimators ")]
+        words = [line.split() for line in lines[start[0] + 1:] if line] if start else []
+        say([w[0] for w in words] == ["pathwise", "st", "gumbel", "score", "spa", "fd", "auto"] and all(len(w) > 4 for w in words),
+            f"{command} -help has a line for each estimator", f"{words}" if len(words) != 7 else "")
+
+
 for m in MODELS:
     check_model(m)
+check_help()
 check_commands()
 
 for m, which in (("random_walk", ("st", "gumbel", "score", "spa", "fd")), ("sir_ode", ("pathwise", "fd")), ("test_function", ("pathwise", "fd"))):

@@ -9,7 +9,9 @@
    parameters: rms z at most 1.5, largest below 5 (two cases of 72 and 96 correlated entries: chance of a
    failure of a right program below 1e-4).
 3. The same primal as any estimator on the step clock, and the same bytes on 1, 2, 3, 4 ranks.
-4. A window of H steps is the derivative by parameters that change only in the last H steps; limits.
+4. Each run with st or gumbel warns once, with the biases that src/sample/README.md has; pathwise where an
+   outbreak dies out; the others never.
+5. A window of H steps is the derivative by parameters that change only in the last H steps; limits.
 """
 import filecmp
 import math
@@ -340,7 +342,51 @@ def check_same():
             say(all(abs(mine[o] - plain[o]).max() < 1e-9 for o in OBSERVABLES), f"{estimator}: the primal of the step clock")
 
 
-# ---- 4. windows and limits ----
+# ---- 4. warnings ----
+
+def cells(rows, head):
+    """Numbers of the first row of a table that begins so."""
+    row = next(r for r in rows if r.startswith(head))
+    return [float(x) for x in re.findall(r"(?<=[| *])[+-]?\d+(?= \+-)", row[len(head):])]
+
+
+def measured():
+    """Biases in per cent in the tables of src/sample/README.md: before the peak, at it or after it, at the end."""
+    with open("src/sample/README.md", encoding="utf-8") as f:
+        rows = f.read().splitlines()
+    town = rows[next(k for k, r in enumerate(rows) if r.startswith("| infections | st")):]
+    bias = {("epidemic", "st"): cells(town, "| infections | st |"), ("epidemic", "gumbel"): cells(town, "| | gumbel 0.1 |")}
+    bias = {k: [b[0], b[1], b[3]] for k, b in bias.items()}
+    truth = cells(rows, "| reference, product form |")
+    for name, row in (("st", "| st |"), ("gumbel", "| gumbel 0.1 |")):
+        bias["sir_graph", name] = [round(100 * (x / y - 1)) for x, y in zip(cells(rows, row), truth)]
+    bias["sir_graph", "st"] = bias["sir_graph", "st"][:1]  # then it scatters beyond use
+    return bias
+
+
+def check_warnings():
+    models = {"epidemic": "inputs/tiny/run.yaml -days 5 -replicates 2".split(),
+              "sir_graph": "-model sir_graph -graph_nodes 40 -steps 4 -parameters_beta 0.1 -replicates 2".split()}
+    bias = measured()
+    for model, options in models.items():
+        for name in ("st", "gumbel"):
+            told = [x for x in run(options + ["-estimator", name])[1].stdout.splitlines() if "warning:" in x]
+            per_cent = [float(x) for x in re.findall(r"([+-]?\d+) %", told[0])] if told else None
+            say(len(told) == 1 and told[0].startswith(f"warning: {name} is biased in an epidemic") and per_cent == bias[model, name],
+                f"{model}: {name} warns once with what was measured", f"{told} against {bias[model, name]}")
+        options = options + ["-spa_worlds", "4", "-spa_pilots", "2"]
+        names = ["score", "spa", "fd"] + ["pathwise"] * (model == "epidemic")
+        told = [name for name in names if "warning" in run(options + ["-estimator", name])[1].stdout]
+        say(not told, f"{model}: no warning of {', '.join(names)}", " ".join(told))
+        done = run(options + ["-estimators", "st,gumbel,fd", "-reference_replicates", "2"], command="compare")[1].stdout
+        told = [x.split()[1] for x in done.splitlines() if x.startswith("warning:")]
+        say(told == ["st", "gumbel"], f"{model}: compare warns of each once", " ".join(told))
+    told = [x for x in run(models["epidemic"] + ["-parameters_importation_rate", "0", "-free", "beta_school", "-estimator",
+                                                 "pathwise"])[1].stdout.splitlines() if "warning:" in x]
+    say(len(told) == 1 and "dies out" in told[0], "pathwise warns once where an outbreak dies out", f"{told}")
+
+
+# ---- 5. windows and limits ----
 
 BETAS = ["beta_household", "beta_school", "beta_company", "beta_community"]
 VALUES = np.array([1.0, 1.2, 0.6, 0.4])
@@ -403,6 +449,7 @@ def check_price():
 check_slow()
 check_pairs()
 check_same()
+check_warnings()
 for method in ("pathwise", "st", "gumbel"):
     check_window(method)
     check_limit(method)

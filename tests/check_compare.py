@@ -7,6 +7,7 @@ graph: the standard deviation between graphs (inputs/compare/README.md), and its
 which 1 % is assumed where none is printed, are added in quadrature.
 """
 import filecmp
+import json
 import os
 import subprocess
 
@@ -47,6 +48,54 @@ for n, exact in ((10, 1.489818), (30, 4.526630), (100, 15.134901)):
         e = names.index(name)
         z = (mean[e, 1, n, 0] - exact) / (sd[e, 1, n, 0] / np.sqrt(20000))
         say(abs(z) < 3, f"walk, n = {n}, {name} is exact", f"{mean[e, 1, n, 0]:.4f} against {exact}: z {z:.2f}")
+
+# differences of steps 0.3 and 0.6 are 1.530 and 1.652, 7 and 27 s.e. from the derivative; extrapolated 1.4895
+path, _ = compare("walk_10", "walk.h5", "-reference", "fd", "-reference_step", "0.3", "-reference_replicates", "100000",
+                  "-estimators", "spa", "-runs", "spa:2")
+with h5py.File(path) as f:
+    x, se = f["compare/reference"][1, 10, 0], f["compare/reference_sd"][1, 10, 0] / np.sqrt(100000)
+say(abs(x - 1.489818) < 4 * se < 4 * 0.007, "a differenced reference is extrapolated: the exact one within 4 s.e.",
+    f"{x:.4f} +- {se:.4f} against 1.489818")
+
+
+def check_table():
+    """What is printed and noted follows from the means, the sd and the seconds."""
+    made, said = compare("walk_10", "walk.h5", "-times", "0,5,10", "-observables", "x,x2", "-replicates", "50", "-spa_worlds", "8")
+    names, mean, sd, exact = read(made)
+    with h5py.File(made) as f, open(made + ".run.json", encoding="utf-8") as side:
+        runs, verdicts, noted = f["compare/runs"][:], [v.decode() for v in f["compare/verdict"][:]], json.load(side)
+    lines, faults = said.splitlines(), []
+    plain = noted["compare_plain_seconds"]
+    cells = {(w[0], w[2], w[3]): w[4:] for w in (line.split() for line in lines) if len(w) == 9 and w[1] == "d"}
+    for e, name in [(None, "reference"), *enumerate(names)]:
+        for o, row in enumerate(("x", "x2")):
+            for t in (0, 5, 10):
+                x, s, n, y = (exact[o, t, 0], 0, 1, exact[o, t, 0]) if e is None else (mean[e, o, t, 0], sd[e, o, t, 0], runs[e], exact[o, t, 0])
+                se, z = s / np.sqrt(n), (x - y) / (s / np.sqrt(n)) if s else 0
+                seconds = noted[f"compare_{name}_seconds"] if e is not None else 0
+                want = [f"{x:.5g}", f"{se:.3g}", f"{s:.3g}", f"{z:.1f}", f"{seconds / plain * (s / y) ** 2 / 0.01:.3g}" if y else "-"]
+                got = cells.get((name, f"{row}({t})/d", "p"))
+                if got is None or any(g != w and (w == "-" or abs(float(g) - float(w)) > 0.01 * abs(float(w)) + 0.1 * (k == 3))
+                                      for k, (g, w) in enumerate(zip(got, want))):
+                    faults.append(f"{name} {row}({t}): {got}, not {want}")
+    say(len(cells) == 6 * (1 + len(names)) and not faults and "nan" not in said,
+        "the table: estimate, s.e., sd, z and cost follow from the file; - where the derivative is 0", "\n  ".join(faults[:5]))
+    faults = []
+    for name, verdict in zip(names, verdicts):
+        told = [line for line in lines if line.split()[:3] == [name, "rms", "z"]]
+        cost, seconds = (noted.get(f"compare_{name}_{unit}_to_10_percent") for unit in ("plain_runs", "seconds"))
+        each = [line for line in lines if line.startswith(f"  {name} ") and "plain runs each" in line]
+        is_right = (len(told) == len(each) == 1 and told[0].split(None, 1)[1] == noted[f"compare_{name}_verdict"]
+                    and noted[f"compare_{name}_verdict"].startswith(verdict) and len(verdict) > 20
+                    and ("10 % for" in told[0]) == verdict.endswith("can see")
+                    and cost and abs(seconds / (cost * plain) - 1) < 1e-9 and noted[f"compare_{name}_seconds"] > 0)
+        if not is_right:
+            faults.append(f"{name}: {told}, {each}, {verdict}, {cost}, {seconds}")
+    say(len(verdicts) == 5 and not faults and noted["compare_reference"] == "exact" and f"use {noted['compare_use']}: " in said,
+        "verdicts in the file, seconds and costs in the sidecar are those on the screen", "\n  ".join(faults))
+
+
+check_table()
 
 # 8.2: d alive / d p (the first of -free) by differences of 0.02 and 0.05
 for case, t, runs, published, own in (("life_3", 3, "score:10000,spa:10000,fd:10000", 39.83, 0.12),

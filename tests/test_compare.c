@@ -68,6 +68,9 @@ START_TEST(what_agrees_is_unbiased_and_priced)
   /* 2 plain runs each; relative sd .2, .1, .067, .05; the third of four in order */
   ck_assert_double_eq_tol(v->plain_runs, 2 * 0.01 / 0.01, 1e-12);
   ck_says("unbiased as far as 100 runs can see");
+  ck_assert(!strstr(words, "10 %")); /* these words are the same on any machine */
+  compare_verdict_with_cost(&c.card[0], v, sizeof words, words);
+  ck_says("unbiased as far as 100 runs can see; 10 % for 2 plain runs (median entry)");
   end();
 }
 END_TEST
@@ -132,11 +135,16 @@ END_TEST
 START_TEST(a_reference_of_zero_has_no_percent)
 {
   const compare_verdict *v;
+  char number[32];
 
   begin((double[]){0, 20, 30, -40}, 0);
   v = add("st", 100, (double[]){5, 20, 30, -40}, 1);
   ck_assert(v->is_biased && v->is_of_zero && isfinite(v->bias));
   ck_says("5 +- 0.1 where the truth is 0");
+  ck_assert(isnan(compare_price(&c, &c.card[0], 0)));
+  ck_assert_str_eq(compare_number(compare_price(&c, &c.card[0], 0), 3, number), "-");
+  ck_assert_str_eq(compare_number(-NAN, 3, number), "-");
+  ck_assert_str_eq(compare_number(compare_price(&c, &c.card[0], 1), 3, number), "0.5");
   v = add("spa", 100, (double[]){0.1, 20, 30, -40}, 1);
   ck_assert(compare_is_trusted(v) && isfinite(v->plain_runs));
   end();

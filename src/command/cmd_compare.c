@@ -377,7 +377,7 @@ static PetscErrorCode put_values(const session *s, const compare *c, h5_file *f)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* What hangs on the machine or is in words goes beside the file. */
+/* What hangs on the machine goes beside the file. */
 static PetscErrorCode note(session *s, const compare *c)
 {
   const int best = compare_best(c);
@@ -398,7 +398,7 @@ static PetscErrorCode note(session *s, const compare *c)
     snprintf(key, sizeof key, "compare_%s_seconds_to_10_percent", card->name);
     if (isfinite(plain_runs)) PetscCall(sidecar_real(s->side, key, plain_runs * c->plain_seconds));
     snprintf(key, sizeof key, "compare_%s_verdict", card->name);
-    compare_verdict_text(card, &c->verdict[i], sizeof words, words);
+    compare_verdict_with_cost(card, &c->verdict[i], sizeof words, words);
     PetscCall(sidecar_text(s->side, key, words));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -407,7 +407,7 @@ static PetscErrorCode note(session *s, const compare *c)
 static PetscErrorCode write(session *s, const compare *c)
 {
   const char *names[MODEL_MAX_PARAMETERS];
-  char row[COMPARE_MAX_ROWS][96];
+  char row[COMPARE_MAX_ROWS][96], words[COMPARE_MAX][512];
   double value[MODEL_MAX_PARAMETERS], *time;
   const h5_field t = {.name = "/compare/time",
                       .rank = 1,
@@ -423,6 +423,12 @@ static PetscErrorCode write(session *s, const compare *c)
   for (int i = 0; i < c->n; i++) names[i] = c->card[i].form;
   PetscCall(command_write_texts(f, "/compare/estimator", c->n, 256, names,
                                 "estimators, with form and clock", NULL));
+  for (int i = 0; i < c->n; i++) {
+    compare_verdict_text(&c->card[i], &c->verdict[i], sizeof words[i], words[i]);
+    names[i] = words[i];
+  }
+  PetscCall(command_write_texts(f, "/compare/verdict", c->n, 512, names,
+                                "verdicts; seconds and costs are in the sidecar", NULL));
   for (int i = 0; i < c->n_row; i++) {
     compare_row_name(s, c, i, sizeof row[i], row[i]);
     names[i] = row[i];

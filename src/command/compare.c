@@ -111,16 +111,18 @@ static PetscErrorCode print_rows(const session *s, const compare *c, const compa
       for (int t = 0; t < c->n_time; t++) {
         const size_t at = compare_entry(s, c, c->observable[o], c->time[t], p);
         const bool is_reference = card == &c->reference;
-        char row[96], label[192];
+        char row[96], label[192], number[4][32];
 
         compare_row_name(s, c, c->observable[o], sizeof row, row);
         snprintf(label, sizeof label, "d %s(%g)/d %s", row, (double)c->time[t] * s->m->dt,
                  s->m->parameter[c->twin[0].free[p]].name);
-        PetscCall(PetscPrintf(s->comm, "  %-11s %-40.40s %12.5g %10.3g %10.3g %7.1f %10.3g\n",
-                              is_reference ? "reference" : card->name, label, card->mean[at],
-                              compare_card_error(card, at), compare_card_sd(card, at),
+        PetscCall(PetscPrintf(s->comm, "  %-11s %-40.40s %12s %10s %10s %7.1f %10s\n",
+                              is_reference ? "reference" : card->name, label,
+                              compare_number(card->mean[at], 5, number[0]),
+                              compare_number(compare_card_error(card, at), 3, number[1]),
+                              compare_number(compare_card_sd(card, at), 3, number[2]),
                               is_reference ? 0.0 : compare_z(c, card, at),
-                              compare_price(c, card, at)));
+                              compare_number(compare_price(c, card, at), 3, number[3])));
       }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -155,13 +157,13 @@ PetscErrorCode compare_print(session *s, const compare *c)
   PetscCall(PetscPrintf(
     s->comm,
     "\nreference: %s\nz: difference from the reference in standard errors of both; runs: plain "
-    "runs (%.3g s) that 10 %% cost; biased: beyond %.1f\n",
+    "runs (%.3g s) that 10 %% cost, - for a derivative of 0; biased: beyond %.1f\n",
     c->reference.form, c->plain_seconds,
     compare_threshold(c->n_observable * c->n_time * c->twin[0].n_free)));
   for (int i = 0; i < c->n; i++) {
     const compare_card *card = &c->card[i];
 
-    compare_verdict_text(card, &c->verdict[i], sizeof words, words);
+    compare_verdict_with_cost(card, &c->verdict[i], sizeof words, words);
     PetscCall(PetscPrintf(s->comm, "  %-11s %s, %" PRId64 " runs, %.3g s = %.3g plain runs each\n",
                           card->name, card->form, card->n, card->seconds,
                           card->seconds / c->plain_seconds));

@@ -110,7 +110,8 @@ size_t compare_entry(const session *s, const compare *c, int k, PetscInt n, int 
 /* compare_z - difference from the reference in standard errors of both */
 double compare_z(const compare *c, const compare_card *card, size_t entry);
 
-/* compare_price - plain runs that a 10 % relative error of an entry would cost */
+/* compare_price - plain runs that a 10 % relative error of an entry would cost; NAN where the
+ * derivative is 0 */
 double compare_price(const compare *c, const compare_card *card, size_t entry);
 
 /* compare_threshold - |z| beyond which one of n entries is by chance in one case of a thousand
@@ -121,8 +122,17 @@ double compare_threshold(int n);
 PetscErrorCode compare_judge(const session *s, const compare *c, const compare_card *card,
                              compare_verdict *v);
 bool compare_is_trusted(const compare_verdict *v);
+
+/* compare_verdict_text - in words that are the same on any machine */
 void compare_verdict_text(const compare_card *card, const compare_verdict *v, size_t size,
                           char text[]);
+
+/* compare_verdict_with_cost - and what 10 % cost on this one, if it can be trusted */
+void compare_verdict_with_cost(const compare_card *card, const compare_verdict *v, size_t size,
+                               char text[]);
+
+/* compare_number - in so many digits; "-" for what is no number */
+const char *compare_number(double x, int digits, char text[32]);
 
 /* compare_best - the cheapest of those that can be trusted, st and gumbel only if there is no other;
  * -1 if none */

@@ -32,6 +32,7 @@ double compare_price(const compare *c, const compare_card *card, size_t entry)
 {
   const double rel = compare_card_sd(card, entry) / fabs(c->reference.mean[entry]);
 
+  if (c->reference.mean[entry] == 0) return NAN;
   return card->seconds / c->plain_seconds * rel * rel / 0.01;
 }
 
@@ -132,8 +133,7 @@ void compare_verdict_text(const compare_card *card, const compare_verdict *v, si
   }
   ADD("rms z %.2f, largest %.1f of %d: ", sqrt(v->sum_z2 / PetscMax(v->n, 1)), v->most_z, v->n);
   if (compare_is_trusted(v)) {
-    ADD("unbiased as far as %" PRId64 " runs can see; 10 %% for %.3g plain runs (median entry)",
-        card->n, v->plain_runs);
+    ADD("unbiased as far as %" PRId64 " runs can see", card->n);
     return;
   }
   if (v->is_exploded) ADD("explodes");
@@ -147,6 +147,27 @@ void compare_verdict_text(const compare_card *card, const compare_verdict *v, si
     ADD("%swrong sign of d %s/d %s after day %.6g", v->is_exploded || v->is_biased ? "; " : "",
         v->observable, v->parameter, v->from);
 #undef ADD
+}
+
+void compare_verdict_with_cost(const compare_card *card, const compare_verdict *v, size_t size,
+                               char text[])
+{
+  size_t length;
+
+  compare_verdict_text(card, v, size, text);
+  length = strlen(text);
+  if (compare_is_trusted(v) && isfinite(v->plain_runs))
+    snprintf(text + length, size - length, "; 10 %% for %.3g plain runs (median entry)",
+             v->plain_runs);
+}
+
+const char *compare_number(double x, int digits, char text[32])
+{
+  if (isnan(x))
+    snprintf(text, 32, "-");
+  else
+    snprintf(text, 32, "%.*g", digits, x);
+  return text;
 }
 
 /* Biased by construction, whatever so many runs can see. */

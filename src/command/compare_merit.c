@@ -117,6 +117,7 @@ static PetscErrorCode print_one(const session *s, const compare *c, const compar
 {
   const int P = c->reference.n_free;
   const double cost = card->cpu / c->plain.cpu;
+  char number[4][32];
   double med, col = 0;
   merit m = {0};
 
@@ -128,14 +129,16 @@ static PetscErrorCode print_one(const session *s, const compare *c, const compar
   qsort(m.relative, (size_t)m.n, sizeof *m.relative, by_size);
   med = m.n ? (m.relative[(m.n - 1) / 2] + m.relative[m.n / 2]) / 2 : NAN;
   for (int p = 0; p < P; p++) col += m.norm[p] > 0 ? m.variance[p] / m.norm[p] / P : 0;
-  col = sqrt(col);
+  col = m.n ? sqrt(col) : NAN;
   if (card == &c->reference)
     PetscCall(PetscPrintf(s->comm, "  %-11s %6s %6s", "reference", "-", "-"));
   else
     PetscCall(PetscPrintf(s->comm, "  %-11s %6.2f %6.1f", card->name,
                           sqrt(m.sum_z2 / PetscMax(m.n, 1)), m.most_z));
-  PetscCall(PetscPrintf(s->comm, " %6.2f %6.2f %6.2f %8.3g %8.3g %5d\n", med, col, cost,
-                        cost * med * med / 0.01, cost * col * col / 0.01, m.n));
+  PetscCall(PetscPrintf(s->comm, " %6s %6s %6.2f %8s %8s %5d\n", compare_number(med, 3, number[0]),
+                        compare_number(col, 3, number[1]), cost,
+                        compare_number(cost * med * med / 0.01, 3, number[2]),
+                        compare_number(cost * col * col / 0.01, 3, number[3]), m.n));
   PetscCall(PetscFree(m.relative));
   PetscCall(PetscFree2(m.norm, m.variance));
   PetscFunctionReturn(PETSC_SUCCESS);

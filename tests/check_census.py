@@ -2,7 +2,8 @@
 """check_census.py - a population from census tables                               timeout: 600
 
 The tables are read here anew and the world file is counted, so that neither the program's own
-report nor its reader is trusted.  England (where its data are) is made at 1 %.
+report nor its reader is trusted.  England and Massachusetts (where their data are) are made at 1 and
+5 %, and counted as `make england` counts them whole (census_counts.py).
 """
 import csv
 import filecmp
@@ -14,9 +15,11 @@ import sys
 import h5py
 import numpy as np
 
+import census_counts
+
 TMP, GRADUS, MPIEXEC = os.environ["TEST_TMP"], os.environ["GRADUS"], os.environ["MPIEXEC"]
 COUNTY = "inputs/county"
-ENGLAND = "../shared/data/england_2011"
+ENGLAND, MASSACHUSETTS = "../shared/data/england_2011", "../shared/data/massachusetts_2000"
 
 
 def told(good, name):
@@ -204,6 +207,42 @@ def check_scale():
         told(done.returncode == 2 and "scale" in done.stderr, f"scale {wrong} is refused")
 
 
+def flows_of(folder):
+    """Workers by district of home and of work, as in the table; areas are told by their district."""
+    district = {a["area"]: a["district"] for a in table(f"{folder}/areas.csv")}
+    flows = {}
+    for f in table(f"{folder}/flows.csv"):
+        pair = district[f["home"]], district[f["work"]]
+        flows[pair] = flows.get(pair, 0) + int(f["workers"])
+    return flows
+
+
+def check_commuting(name, path, flows, scale):
+    """Who works in which zone, by where the companies in the file stand; a sample rounds small flows, and
+    leaves areas without residents."""
+    w = census_counts.Counted(path)
+    made, n_lost = w.commuters()
+    wanted = np.array([[flows.get((a, b), 0) * scale for b in w.zones] for a in w.zones])
+    whole, _, _ = census_counts.apart(made, wanted)
+    told(whole < 0.02, f"{name}: workers by zone of work within 2 % ({100 * whole:.2f} %)")
+    if scale == 1:
+        told((made == wanted).all(), f"{name}: each flow between zones as in the table")
+    told(n_lost <= 0.001 * made.sum() * (scale < 1), f"{name}: every workplace stands somewhere ({n_lost} lost)")
+    place = w.zone_of_area[w.place("company")]
+    told(len(set(place)) == len(w.zones), f"{name}: there are workplaces in every zone")
+
+
+def check_places():
+    path = os.path.join(TMP, "county1.h5")
+    check_commuting("county", path, flows_of(COUNTY), 1)
+    again = os.path.join(TMP, "again.h5")
+    for ranks in (1, 4):
+        done = run(ranks, "-world", path, "-output", again, "-overwrite", "-quiet")
+        told(done.returncode == 0 and all(
+            (h5py.File(path)[f"venues/{k}/place"][:] == h5py.File(again)[f"venues/{k}/place"][:]).all()
+            for k in ("company", "school", "leisure")), f"county: places of venues are read and written by {ranks}")
+
+
 def check_groups():
     path = os.path.join(TMP, "by.h5")
     done = subprocess.run([GRADUS, "simulate", "-world", os.path.join(TMP, "county1.h5"), "-days",
@@ -254,7 +293,7 @@ def check_mistakes():
 
 def check_england():
     if not os.path.isdir(ENGLAND):
-        print("skipped: England at 1 %, since", ENGLAND, "is not there")
+        print(f"skip England at 1 % ({ENGLAND} is not there)")
         return
     world = check_bytes("england", (1, 2, 3, 4), "-census", ENGLAND, "-census_mapping",
                         "inputs/england/census.yaml", "-scale", "0.01")
@@ -283,11 +322,76 @@ def check_england():
     told(apart(share / share.sum(), published) < 0.02,
          "England at 1 %: sizes of households within 2 % of the United Kingdom's in 2020")
 
+    _, flows = census_counts.england(ENGLAND, 1)
+    check_commuting("England at 1 %", os.path.join(TMP, "england1.h5"), flows, 0.01)
+    _, lines, _ = census_counts.marginals("england", ENGLAND, os.path.join(TMP, "england1.h5"), 0.01)
+    for marginal, made, wanted in lines:
+        whole, _, _ = census_counts.apart(made, wanted)
+        told(whole < 0.02, f"England at 1 %: {marginal} within 2 % in all ({100 * whole:.2f} %)")
+    made = world["venues/school/place"].shape[0] / 0.01
+    published = next(float(r["value"]) for r in table(f"{ENGLAND}/national_marginals.csv")
+                     if r["name"] == "n_schools_england")
+    told(abs(made / published - 1) < 0.1, f"England at 1 %: schools within 10 % of the {published:.0f} "
+         f"published, of all types ({made:.0f})")
+
+
+def check_massachusetts():
+    """No coordinates; flows between tracts."""
+    if not os.path.isdir(MASSACHUSETTS):
+        print(f"skip Massachusetts at 5 % ({MASSACHUSETTS} is not there)")
+        return
+    world = check_bytes("massachusetts", (1, 3), "-census", MASSACHUSETTS, "-census_mapping",
+                        "inputs/massachusetts/census.yaml", "-scale", "0.05")
+    if not world:
+        return
+    told("x" not in world["areas"], "Massachusetts at 5 %: no coordinates")
+    path = os.path.join(TMP, "massachusetts1.h5")
+    w, lines, n_lost = census_counts.marginals("massachusetts", MASSACHUSETTS, path, 0.05)
+    for marginal, made, wanted in lines:
+        whole, worst, z = census_counts.apart(made, wanted, small=1000)
+        told(whole < 0.02 and worst < 0.05, f"Massachusetts at 5 %: {marginal} within 2 % in all and 5 % in each "
+             f"county ({100 * whole:.2f} %; {100 * worst:.2f} % in {w.zones[z]})")
+    told(n_lost == 0, f"Massachusetts at 5 %: every workplace stands somewhere ({n_lost} workers)")
+    done = subprocess.run([MPIEXEC, "-q", "-n", "2", GRADUS, "simulate", "-world", path, "-days", "3",
+                           "-initial_cases", "100", "-by", "zone", "-output", os.path.join(TMP, "m.h5"),
+                           "-quiet", "-progress", "none"], capture_output=True, text=True)
+    told(done.returncode == 0, "Massachusetts at 5 %: runs, by county " + done.stderr)
+
+
+def check_without_coordinates():
+    folder = os.path.join(TMP, "nowhere")
+    shutil.copytree(COUNTY, folder)
+    with open(f"{folder}/census.yaml") as f:
+        lines = f.readlines()
+    with open(f"{folder}/census.yaml", "w") as f:
+        f.writelines(line for line in lines if line.strip() not in ("x: x", "y: y"))
+    world = check_bytes("nowhere", (1, 2, 5), "-census", folder)
+    if not world:
+        return
+    path = os.path.join(TMP, "nowhere1.h5")
+    told("x" not in world["areas"], "county without coordinates: none in the file")
+    check_commuting("county without coordinates", path, flows_of(COUNTY), 1)
+    w = census_counts.Counted(path)
+    with_them = census_counts.Counted(os.path.join(TMP, "county1.h5"))
+    first = [0, 5, 10, 15, 20, 25, 30, 45, 60, 65, 75, 85]
+    told((w.ages(first) == with_them.ages(first)).all() and
+         (w.household_sizes(6) == with_them.household_sizes(6)).all(),
+         "county without coordinates: the same ages and households")
+    school = w.venue("school")
+    at = w.place("school")
+    same = (w.zone_of_area[at[school[school >= 0]]] == w.zone[school >= 0]).mean()
+    told(same > 0.6, f"county without coordinates: pupils stay near, by district ({same:.3f})")
+    done = run(3, "-world", path, "-partition", "hilbert")
+    told(done.returncode == 0, "county without coordinates: partitioned by hilbert " + done.stderr)
+
 
 check_tables_are_made()
 check_county()
 check_leisure()
 check_scale()
+check_places()
+check_without_coordinates()
 check_groups()
 check_mistakes()
 check_england()
+check_massachusetts()

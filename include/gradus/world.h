@@ -22,7 +22,8 @@
  * ranks, though the sites do.
  *
  * Memory of a rank: world_count() says what it takes here: 8 bytes an agent, 4 bytes a membership
- * slot, 8 bytes a numeric or 4 bytes a labelled attribute, plus 13 bytes a site.  Replicated on each
+ * slot, 8 bytes a numeric or 4 bytes a labelled attribute, plus 13 bytes a site; 4 bytes a venue of the
+ * rank's block (rank and rank + 1 times n_venue, over the ranks) if places are known.  Replicated on each
  * rank: 12 bytes an area, 16 more with coordinates, and the areas' names.  Nothing has the size of
  * all agents on one rank.
  *
@@ -53,6 +54,9 @@ typedef struct world_kind {
   int64_t n_venue;            /* over all ranks */
   int n_slot;                 /* memberships an agent can have in this kind */
   int32_t *site;              /* [n][n_slot] site of the membership, -1 for none; owned */
+  bool has_places;            /* is it known where venues stand? */
+  int32_t *place;             /* [block of venues] area of each, where its members need not live; -1
+                                 if nobody lives there; owned */
 } world_kind;
 
 typedef struct world {

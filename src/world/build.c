@@ -245,6 +245,11 @@ static PetscErrorCode fill_world(const world_build_options *o, world_table *t, w
   t->n_attribute = 0;
   t->attribute = NULL;
   PetscCall(world_sites_create(o->source, o->rank_order_sums, t, w));
+  for (int k = 0; k < t->n_kind; k++) {
+    w->kind[k].has_places = t->kind[k].has_places;
+    w->kind[k].place = t->kind[k].place;
+    t->kind[k].place = NULL;
+  }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -72,6 +72,7 @@ PetscErrorCode world_table_destroy(world_table **t)
     PetscCall(PetscFree((*t)->kind[k].venue));
     PetscCall(PetscFree((*t)->kind[k].narrow));
     PetscCall(PetscFree((*t)->kind[k].venue_area));
+    PetscCall(PetscFree((*t)->kind[k].place));
   }
   PetscCall(world_attributes_free((*t)->n_attribute, &(*t)->attribute));
   PetscCall(PetscFree(*t));

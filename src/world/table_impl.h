@@ -30,6 +30,8 @@ typedef struct world_table_kind {
   int32_t *narrow;     /* the same, instead of venue, if the source has it in 32 bits; owned */
   int32_t *venue_area; /* [block] area of each venue of this rank's block of venues, ascending;
                           the block is world_table_block(n_venue, rank and rank + 1, size); owned */
+  bool has_places;
+  int32_t *place; /* [block] as in world.h; owned */
 } world_table_kind;
 
 typedef struct world_table {

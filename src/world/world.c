@@ -56,7 +56,10 @@ PetscErrorCode world_destroy(world **world_ptr)
   PetscFunctionBegin;
   if (!w) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(world_exchange_destroy(&w->exchange));
-  for (int k = 0; k < w->n_kind; k++) PetscCall(PetscFree(w->kind[k].site));
+  for (int k = 0; k < w->n_kind; k++) {
+    PetscCall(PetscFree(w->kind[k].site));
+    PetscCall(PetscFree(w->kind[k].place));
+  }
   PetscCall(world_attributes_free(w->n_attribute, &w->attribute));
   PetscCall(world_attributes_free(w->n_area_attribute, &w->area_attribute));
   PetscCall(PetscFree(w->gid));

@@ -394,6 +394,39 @@ static PetscErrorCode get_venues(reader *r, world_table_kind *k)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Where the venues of this rank's block stand, if the file says so. */
+static PetscErrorCode get_places(reader *r, world_table_kind *k)
+{
+  char name[H5_NAME_SIZE], message[BASE_MESSAGE_SIZE] = "";
+  int64_t start, count, dims[H5_MAX_RANK];
+  PetscMPIInt rank, size;
+  h5_type type;
+  int n_dim, exit_code = 0;
+
+  PetscFunctionBegin;
+  snprintf(name, sizeof name, "/venues/%s/place", k->name);
+  PetscCall(h5_has(r->file, name, &k->has_places));
+  if (!k->has_places) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(h5_shape(r->file, name, &type, NULL, &n_dim, dims));
+  if (n_dim != 1 || type != H5_INT32 || dims[0] != k->n_venue)
+    base_fail(r->comm, BASE_EXIT_INPUT, "%s: %s: not an area index for each of %lld venues",
+              r->path, name, (long long)k->n_venue);
+  PetscCallMPI(MPI_Comm_rank(r->comm, &rank));
+  PetscCallMPI(MPI_Comm_size(r->comm, &size));
+  start = world_table_block(k->n_venue, rank, size);
+  count = world_table_block(k->n_venue, rank + 1, size) - start;
+  PetscCall(PetscMalloc1(count, &k->place));
+  PetscCall(h5_get(r->file, name, &start, &count, k->place));
+  for (int64_t v = 0; v < count && !exit_code; v++) {
+    if (k->place[v] >= -1 && k->place[v] < r->t->n_area) continue;
+    exit_code = BASE_EXIT_INPUT;
+    snprintf(message, sizeof message, "%s: %s: index %d is not in [-1, %lld)", r->path, name,
+             k->place[v], (long long)r->t->n_area);
+  }
+  PetscCall(base_agree(r->comm, exit_code, message));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode get_kind(reader *r, const char short_name[], world_table_kind *k)
 {
   char name[H5_NAME_SIZE];
@@ -407,6 +440,7 @@ static PetscErrorCode get_kind(reader *r, const char short_name[], world_table_k
               short_name);
   PetscCall(PetscStrncpy(k->name, short_name, sizeof k->name));
   PetscCall(get_venues(r, k));
+  PetscCall(get_places(r, k));
   snprintf(name, sizeof name, "/memberships/%s", short_name);
   PetscCall(find_column(r, name, 2, &type, &width));
   if ((type != H5_INT32 && type != H5_INT64) || width < 1 || width > WORLD_MAX_SLOTS)

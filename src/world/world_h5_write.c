@@ -258,6 +258,32 @@ static PetscErrorCode put_venues(writer *o, int k, PetscInt first, PetscInt n, c
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+static PetscErrorCode put_places(writer *o, const world_kind *k)
+{
+  char name[H5_NAME_SIZE];
+  const h5_field field = {
+    .name = name,
+    .type = H5_INT32,
+    .rank = 1,
+    .dims = {k->n_venue},
+    .units = "1",
+    .description = "index into /areas of where each venue stands; -1 if it has "
+                   "no residents"};
+  PetscMPIInt rank, size;
+  int64_t start, count;
+
+  PetscFunctionBegin;
+  if (!k->has_places) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCallMPI(MPI_Comm_rank(o->w->comm, &rank));
+  PetscCallMPI(MPI_Comm_size(o->w->comm, &size));
+  snprintf(name, sizeof name, "/venues/%s/place", k->name);
+  start = world_table_block(k->n_venue, rank, size);
+  count = world_table_block(k->n_venue, rank + 1, size) - start;
+  PetscCall(h5_declare(o->file, &field));
+  PetscCall(h5_put(o->file, name, &start, &count, k->place));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode put_kinds(writer *o)
 {
   const world *w = o->w;
@@ -271,6 +297,7 @@ static PetscErrorCode put_kinds(writer *o)
 
     while (first + n < w->n_site && w->site_kind[first + n] == k) n++;
     PetscCall(put_venues(o, k, first, n, area));
+    PetscCall(put_places(o, &w->kind[k]));
     PetscCall(put_memberships(o, k));
     first += n;
   }

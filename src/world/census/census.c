@@ -14,7 +14,10 @@ static PetscErrorCode census_clear(census *c)
   PetscCall(PetscFree(c->order));
   PetscCall(PetscFree(c->place));
   PetscCall(PetscFree(c->area_row));
-  PetscCall(PetscFree(c->flow_made));
+  for (int k = 0; k < WORLD_MAX_KINDS; k++) {
+    PetscCall(PetscFree(c->founders[k].who));
+    PetscCall(PetscFree(c->founders[k].where));
+  }
   PetscCall(world_table_destroy(&c->t));
   for (int i = 0; i < c->n_marginal; i++) {
     PetscCall(PetscFree(c->marginal[i].group));
@@ -67,6 +70,12 @@ static PetscErrorCode make_areas(census *c)
     if (from->x) t->area_x[a] = from->x[kept[a]], t->area_y[a] = from->y[kept[a]];
   }
   for (PetscInt i = 0; i < t->n; i++) t->area[i] = place[t->area[i]];
+  for (int k = 0; k < t->n_kind; k++)
+    for (PetscInt i = 0; i < c->founders[k].n; i++) {
+      int32_t *a = &c->founders[k].where[i];
+
+      *a = c->area_row[*a + 1] > c->area_row[*a] ? place[*a] : -1;
+    }
   PetscCall(PetscCalloc1(2, &t->area_attribute));
   if (c->map.zones.region[0])
     PetscCall(
@@ -79,6 +88,36 @@ static PetscErrorCode make_areas(census *c)
 
 /* ---- venues ---- */
 
+/* Where the venues of a kind stand; households stand where their people live, nobody founds them. */
+static PetscErrorCode place_venues(const world_table *t, world_table_kind *k, census_pool *founders)
+{
+  PetscMPIInt rank, size, *to;
+  int64_t first, *venue;
+  world_ship *ship;
+
+  PetscFunctionBegin;
+  if (!strcmp(k->name, "household")) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCallMPI(MPI_Comm_rank(t->comm, &rank));
+  PetscCallMPI(MPI_Comm_size(t->comm, &size));
+  PetscCall(PetscMalloc1(founders->n, &to));
+  PetscCall(PetscMalloc1(founders->n, &venue));
+  for (PetscInt i = 0; i < founders->n; i++) {
+    venue[i] = k->venue[founders->who[i]];
+    to[i] = world_block_owner(k->n_venue, size, venue[i]);
+  }
+  PetscCall(world_ship_create(t->comm, founders->n, to, &ship));
+  PetscCall(PetscFree(to));
+  PetscCall(world_ship_take(ship, sizeof *venue, (void **)&venue));
+  PetscCall(world_ship_take(ship, sizeof *founders->where, (void **)&founders->where));
+  first = world_table_block(k->n_venue, rank, size);
+  k->has_places = true;
+  PetscCall(PetscMalloc1(ship->n_recv, &k->place));
+  for (PetscInt i = 0; i < ship->n_recv; i++) k->place[venue[i] - first] = founders->where[i];
+  PetscCall(PetscFree(venue));
+  PetscCall(world_ship_destroy(&ship));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 /* From ids to canonical order; a kind that nobody attends is left out. */
 static PetscErrorCode number_venues(census *c)
 {
@@ -89,6 +128,7 @@ static PetscErrorCode number_venues(census *c)
   for (int k = 0; k < t->n_kind; k++) {
     PetscCall(world_table_number_ids(t, &t->kind[k]));
     if (t->kind[k].n_venue) {
+      PetscCall(place_venues(t, &t->kind[k], &c->founders[k]));
       t->kind[n++] = t->kind[k];
       continue;
     }

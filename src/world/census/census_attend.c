@@ -264,14 +264,9 @@ static int compare_candidates(const void *a, const void *b)
   return (u->who > v->who) - (u->who < v->who);
 }
 
-typedef struct job {
-  int64_t flow;
-  int32_t area;
-} job;
-
-/* The jobs of an area's residents, by flow. */
+/* Areas of the jobs of an area's residents, by flow. */
 static PetscErrorCode list_jobs(const attending *g, int home, PetscInt *n_job, PetscInt *room,
-                                job **jobs)
+                                int32_t **jobs)
 {
   const census_tables *t = &g->c->tables;
   const bool by_zone = g->c->map.flows_are_by_zone;
@@ -305,7 +300,7 @@ static PetscErrorCode list_jobs(const attending *g, int home, PetscInt *n_job, P
         *room = PetscMax(1024, 2 * *room);
         PetscCall(PetscRealloc(sizeof **jobs * (size_t)*room, jobs));
       }
-      (*jobs)[(*n_job)++] = (job){f, area};
+      (*jobs)[(*n_job)++] = area;
     }
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -342,12 +337,11 @@ static PetscErrorCode attend_work(attending *g, census_pool *pool)
   int64_t most = 0;
   PetscInt n_job, room = 0;
   candidate *list;
-  job *jobs = NULL;
+  int32_t *jobs = NULL;
 
   PetscFunctionBegin;
   PetscCall(sum_zones(g));
   PetscCall(round_flows(g));
-  PetscCall(PetscCalloc1(c->tables.n_flow, &c->flow_made));
   for (int age = 0; age < N_AGE; age++) chance[age] = census_steps_at(&c->map.work.share, age);
   for (int own = 0; own < c->n_own; own++)
     most = PetscMax(most, c->area_row[c->first_area + own + 1] - c->area_row[c->first_area + own]);
@@ -359,11 +353,10 @@ static PetscErrorCode attend_work(attending *g, census_pool *pool)
     PetscCall(list_jobs(g, home, &n_job, &room, &jobs));
     n = list_workers(g, home, chance, n_job, list);
     for (PetscInt i = 0; i < n; i++) { /* if workers are too few, each flow lacks its part */
-      const job *at = &jobs[(int64_t)i * n_job / n];
+      const int32_t *at = &jobs[(int64_t)i * n_job / n];
 
       g->is_taken[list[i].who] = 1;
-      c->flow_made[at->flow]++;
-      PetscCall(pool_add(pool, list[i].who, at->area));
+      PetscCall(pool_add(pool, list[i].who, *at));
     }
   }
   PetscCall(PetscFree(list));
@@ -373,19 +366,18 @@ static PetscErrorCode attend_work(attending *g, census_pool *pool)
 
 /* ---- all ---- */
 
-static PetscErrorCode order_areas(census *c)
+/* Along the Hilbert curve; by zone, if asked for or without coordinates. */
+static PetscErrorCode order_areas(census *c, bool by_zone)
 {
   const census_tables *t = &c->tables;
   uint64_t *zone;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1(t->n_area, &c->order));
-  PetscCall(PetscMalloc1(t->n_area, &c->place));
-  if (t->x) {
-    PetscCall(world_hilbert_order(t->n_area, t->x, t->y, c->order));
-  } else {
+  for (int a = 0; a < t->n_area; a++) c->order[a] = a;
+  if (t->x) PetscCall(world_hilbert_order(t->n_area, t->x, t->y, c->order));
+  if (by_zone || !t->x) {
     PetscCall(PetscMalloc1(t->n_area, &zone));
-    for (int a = 0; a < t->n_area; a++) c->order[a] = a, zone[a] = (uint64_t)t->zone[a];
+    for (int i = 0; i < t->n_area; i++) zone[i] = (uint64_t)t->zone[c->order[i]];
     PetscCall(world_sort(t->n_area, zone, c->order));
     PetscCall(PetscFree(zone));
   }
@@ -403,6 +395,7 @@ static PetscErrorCode make_place(attending *g, place_role role, const census_pla
   census_pool pool = {0};
 
   PetscFunctionBegin;
+  PetscCall(order_areas(g->c, role == PLACE_WORK));
   switch (role) {
   case PLACE_HOME: PetscCall(attend_home(g, number, &pool)); break;
   case PLACE_WORK: PetscCall(attend_work(g, &pool)); break;
@@ -422,7 +415,8 @@ PetscErrorCode census_make_places(census *c)
   int number = 0;
 
   PetscFunctionBegin;
-  PetscCall(order_areas(c));
+  PetscCall(PetscMalloc1(c->tables.n_area, &c->order));
+  PetscCall(PetscMalloc1(c->tables.n_area, &c->place));
   PetscCall(PetscCalloc1(c->t->n, &g.is_taken));
   PetscCall(PetscMalloc2(c->tables.n_area, &g.near.area, c->tables.n_area, &g.near.sum));
   for (int h = 0; h < m->n_home; h++)

@@ -207,6 +207,13 @@ typedef struct census_marginal {
 
 enum { CENSUS_MAX_MARGINALS = WORLD_MAX_MARGINALS };
 
+/* Those who attend one place, with the area they have chosen. */
+typedef struct census_pool {
+  PetscInt n, room;
+  PetscInt *who;  /* [n] local row; owned */
+  int32_t *where; /* [n] area; owned */
+} census_pool;
+
 typedef struct census {
   MPI_Comm comm; /* borrowed */
   rng_key key;
@@ -214,12 +221,13 @@ typedef struct census {
   census_map map;
   census_tables tables;
   census_panel panel;
-  PetscInt *order;       /* [n_area] areas along the Hilbert curve, or by zone; owned */
-  int32_t *place;        /* [n_area] place of an area in order; owned */
-  int first_area, n_own; /* areas that this rank makes */
-  int64_t *area_row;     /* [n_area + 1] first row of each area; owned */
-  world_table *t;        /* rows of this rank's areas, ascending; owned */
-  int64_t *flow_made; /* [n_flow] workers by home and work; summed over ranks at the end; owned */
+  PetscInt
+    *order; /* [n_area] areas along the Hilbert curve; of workplaces by zone before that; owned */
+  int32_t *place;                        /* [n_area] place of an area in order; owned */
+  int first_area, n_own;                 /* areas that this rank makes */
+  int64_t *area_row;                     /* [n_area + 1] first row of each area; owned */
+  world_table *t;                        /* rows of this rank's areas, ascending; owned */
+  census_pool founders[WORLD_MAX_KINDS]; /* the first to come to each venue, and where it stands */
   int n_marginal;
   census_marginal marginal[CENSUS_MAX_MARGINALS];
 } census;
@@ -297,19 +305,13 @@ PetscErrorCode census_make_people(census *c);
 
 PetscErrorCode census_make_places(census *c);
 
-/* Those who attend one place, with the area they have chosen. */
-typedef struct census_pool {
-  PetscInt n, room;
-  PetscInt *who;  /* [n] local row; owned */
-  int32_t *where; /* [n] area; owned */
-} census_pool;
-
-/* census_deal - deal those of a pool to venues
+/* census_deal - deal those of a pool to venues; founders of their kind grow
  *
  * In      kind   of the table, whose venue of each is set
  *         draw   CENSUS_AGENT_ORDER + place
  * In/out  n_id   ids of the kind used before
- * Adds marginals of their number and, if the law has a shape, of their sizes.
+ * Adds marginals of their number and sizes, and of work that of commuting.  No workplace has members
+ * who come to different zones.
  * Collective. */
 PetscErrorCode census_deal(census *c, const census_pool *p, const census_place *place, int draw,
                            int kind, int64_t *n_id);

@@ -25,28 +25,6 @@ PetscErrorCode census_marginal_create(census *c, const char name[], int n_zone, 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Workers by zone of home and zone of work. */
-static PetscErrorCode sum_flows(census *c)
-{
-  const census_tables *t = &c->tables;
-  const bool by_zone = c->map.flows_are_by_zone;
-  census_marginal *m;
-
-  PetscFunctionBegin;
-  if (!c->map.has_work) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(census_marginal_create(c, "commuting", t->n_zone, t->n_zone, &m));
-  PetscCall(PetscArraycpy(m->group, t->zone_name, t->n_zone));
-  for (int64_t f = 0; f < t->n_flow; f++) {
-    const int from = by_zone ? t->flow_from[f] : t->zone[t->flow_from[f]];
-    const int to = by_zone ? t->flow_to[f] : t->zone[t->flow_to[f]];
-    const int64_t at = (int64_t)from * t->n_zone + to;
-
-    m->table[at] += t->flow[f] * c->scale;
-    m->made[at] += (double)c->flow_made[f];
-  }
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
 /* Counts are whole numbers, so that no order of adding them makes a difference. */
 static PetscErrorCode sum_ranks(census *c)
 {
@@ -172,7 +150,6 @@ static PetscErrorCode write_rows(const census *c, const char path[])
 PetscErrorCode census_report_finish(census *c, const char path[], world_census_report *report)
 {
   PetscFunctionBegin;
-  PetscCall(sum_flows(c));
   PetscCall(sum_ranks(c));
   scale_shapes(c);
   report->n = c->n_marginal;

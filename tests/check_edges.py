@@ -64,6 +64,20 @@ def not_finite():
             (2, "-prior_beta_school", [*fit, "-prior_beta_school", "lognormal(inf, 1)"]),
             (3, "counts.csv:3:2: ", [*fit, "-data", write("counts.csv", "day,onsets\n0,1\n1,nan\n2,3\n")]),
             (3, "persons.csv:2:2: ", ["simulate", TINY, "-world", write("persons.csv", persons.replace("\n1,0,0,", "\n1,nan,0,", 1))])]
+    # One such cell makes the whole column labels.
+    world = write("label.csv", "area,venue:household,onset,infected_at\n1,1,1,0\n1,2,2,\n2,3,3,nan\n2,4,4,\n")
+    h5 = os.path.join(TMP, "label.h5")
+    run(["world", "-import", "persons", "-persons", world], out=h5)
+    told += [(3, "world: infected_at: not a number in line 4 of the table", ["simulate", "-world", world]),
+             (3, "world: infected_at: agent 2 has nan", ["simulate", "-world", h5]),
+             (3, "world: infected_at: not a number in line 4", ["simulate", "-world", world, "-initial_attribute", "onset", "-known_until", "2",
+                                                               "-onset_attribute", "infected_at"]),
+             (3, "world: infected_at: agent 2 has nan", [
+                 "calibrate", "-world", h5, "-model", "epidemic", "-days", "4", "-loss", "event_history", "-initial_attribute", "onset",
+                 "-infectious_attribute", "infected_at", "-removed_attribute", "onset", "-free", "beta_household", "-prior_beta_household",
+                 "lognormal(0, 1)"])]
+    told += [(3, "world: group: not a number in line 2", ["simulate", TINY, "-initial_attribute", "group"]),
+             (2, "initial_attribute: the world has no attribute infected", ["simulate", TINY, "-initial_attribute", "infected"])]
     for code, place, args in told:
         for n in (1, 4):
             got = run(args, n)

@@ -8,7 +8,8 @@ right answer; else one line that names the file, and the code of DESIGN.md, sect
 a run that could still tidy up.  An interrupted or short write is no failure at all.
 
 Without arguments the quick tier: at most QUICK values of n a row, spread evenly.  "full": every n, on
-1 and on 2 ranks, each errno once and for ever (make stress).
+1 and on 2 ranks, each errno once and for ever (make stress).  "full simulate 2": one command, on so
+many ranks.
 """
 import concurrent.futures
 import errno
@@ -19,7 +20,8 @@ import subprocess
 import sys
 
 GRADUS, MPIEXEC, ROOT = os.environ["GRADUS"], os.environ["MPIEXEC"], os.environ["TEST_TMP"]
-FULL = sys.argv[1:] == ["full"]
+FULL = sys.argv[1:2] == ["full"]
+ONLY = sys.argv[2:]  # a command, a number of ranks
 QUICK, WIDTH = 6, 2
 SHIM = os.path.join(os.environ["BUILD"], "tests", "shim.so")
 LIMIT = 60  # seconds for one run on a loaded machine; none takes a tenth of it on a quiet one
@@ -116,7 +118,7 @@ if __name__ == "__main__":
     subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-O1", "-Wall", "-o", SHIM, "tests/faults/shim.c", "-ldl"],
                    check=True)
     ENOSPC, EIO, EINTR = str(errno.ENOSPC), str(errno.EIO), str(errno.EINTR)
-    for case in CASES:
+    for case in ONLY[:1] or CASES:
         old, new = os.path.join(ROOT, f"{case}.old.h5"), os.path.join(ROOT, f"{case}.new.h5")
         for path, seed in ((old, "1"), (new, "2")):
             CASES[case] += ["-seed", seed] if path == old and case == "simulate" else []
@@ -124,7 +126,7 @@ if __name__ == "__main__":
             if case == "simulate" and path == old:
                 CASES[case] = CASES[case][:-2]
         reference = content(new)
-        for ranks in (1, 2):
+        for ranks in map(int, ONLY[1:] or (1, 2)):
             rows = [("write", ENOSPC, "ever"), ("write", EIO, "once"), ("write", EINTR, "once"), ("write", "short", "once"),
                     ("sync", EIO, "once"), ("rename", EIO, "once"), ("open", EIO, "once"), ("close", EIO, "once"),
                     ("write", "kill", "once"), ("sync", "kill", "once"), ("rename", "kill", "once"), ("malloc", "12", "once"),

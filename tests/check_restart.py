@@ -192,36 +192,39 @@ def ranks():
 
 # ---- killed at random instants
 
-def killed():
-    def kills(name, args, n, ranks, every, seed):
-        out, killed, code = "killed.h5", 0, None
-        instants = random.Random(seed)
+def kills(name, args, n, ranks, every, seed):
+    out, killed, code = "killed.h5", 0, None
+    instants = random.Random(seed)
+    clear(out)
+    began = time.time()
+    code, err = run(args, out, ranks, ["-checkpoint_every", every])
+    took = time.time() - began
+    while killed < n:
         clear(out)
-        began = time.time()
-        code, err = run(args, out, ranks, ["-checkpoint_every", every])
-        took = time.time() - began
-        while killed < n:
-            clear(out)
-            code = None
-            for _ in range(4 * n):
-                job = start(args, out, ranks + 2 * (killed < n), ["-checkpoint_every", every, "-checkpoint", "auto"])
-                if killed < n:
-                    time.sleep(instants.uniform(0.3, 0.3 + took))
-                if killed < n and job.poll() is None:
-                    send(job, signal.SIGKILL, ranks + 2)
-                    killed += 1
-                code, err = finish(job)
-                if code == 0:
-                    break
-                time.sleep(0.3)
-            if code or not is_same(args, out):
-                say(False, f"{name}: seed {seed}, {killed} kills", (code, err, left(out)))
-                return
-        say(True, f"{name}: {killed} kills")
+        code = None
+        for _ in range(4 * n):
+            job = start(args, out, ranks + 2 * (killed < n), ["-checkpoint_every", every, "-checkpoint", "auto"])
+            if killed < n:
+                time.sleep(instants.uniform(0.3, 0.3 + took))
+            if killed < n and job.poll() is None:
+                send(job, signal.SIGKILL, ranks + 2)
+                killed += 1
+            code, err = finish(job)
+            if code == 0:
+                break
+            time.sleep(0.3)
+        if code or not is_same(args, out):
+            say(False, f"{name}: seed {seed}, {killed} kills", (code, err, left(out)))
+            return
+    say(True, f"{name}: {killed} kills")
 
 
+def killed():
     kills("killed at random instants", DUAL, 70 if STRESS else 4, 2, "7steps", 1)
     kills("killed while checkpoints are written", DUAL, 70 if STRESS else 3, 1, "1steps", 2)
+
+
+def killed_calibrating():
     kills("killed while it calibrates", FIT, 60 if STRESS else 3, 2, "200steps", 3)
 
 
@@ -375,7 +378,7 @@ def damaged():
     say(code == 0 and left("bad.h5") == [os.path.join(TMP, "bad.h5")], "-checkpoint none", (code, err))
 
 
-SECTIONS = [stops, optimisers, ranks, killed, asked, damaged]
+SECTIONS = [stops, optimisers, ranks, killed, killed_calibrating, asked, damaged]
 for section in SECTIONS:
     if section.__name__ in (sys.argv[1:] or [f.__name__ for f in SECTIONS]):
         section()

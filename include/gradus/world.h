@@ -43,7 +43,8 @@ enum { WORLD_NAME_SIZE = 64, WORLD_MAX_KINDS = 32, WORLD_SMALL_VENUE = 64 };
 typedef struct world_attribute {
   char name[WORLD_NAME_SIZE];
   bool is_label;
-  int n_label;                    /* 0 for numbers; replicated */
+  int64_t text_line; /* of a CSV table, the first that made this column labels; 0 if not known */
+  int n_label;       /* 0 for numbers; replicated */
   char (*label)[WORLD_NAME_SIZE]; /* [n_label] sorted as areas are; owned */
   double *number;                 /* [n] owned; NULL for labels */
   int32_t *code;                  /* [n] index into label; owned; NULL for numbers */
@@ -198,6 +199,12 @@ const world_attribute *world_find_area_attribute(const world *w, const char name
 
 /* world_find_attribute - by name, or NULL; "area" is not an attribute.  Not collective. */
 const world_attribute *world_find_attribute(const world *w, const char name[]);
+
+/* world_find_numbers - the same for an attribute that must be numbers, finite or missing
+ *
+ * Errors  BASE_EXIT_INPUT if it is labels or infinite, naming the line or agent to blame
+ * Collective. */
+PetscErrorCode world_find_numbers(const world *w, const char name[], const world_attribute **m);
 
 /* Groups: a partition of the agents by area or by the value of an attribute. */
 typedef struct world_groups {

@@ -28,7 +28,7 @@ typedef struct reading {
   csv_file file;
   csv_columns columns;
   double area_size;
-  bool is_text[WORLD_MAX_ATTRIBUTES]; /* attribute is labels */
+  int64_t text_line[WORLD_MAX_ATTRIBUTES]; /* the first with a text; INT64_MAX: all are numbers */
   int n_slot[WORLD_MAX_KINDS];
   world_table *t;
   text_set *areas, *labels[WORLD_MAX_ATTRIBUTES], *ids[WORLD_MAX_KINDS]; /* of this rank's rows */
@@ -103,8 +103,9 @@ static void check_cell(reading *r, int column, const csv_field *cell)
       csv_complain(&r->file, column, "each agent lives in an area", "an empty cell");
     break;
   case CSV_ATTRIBUTE:
-    if (cell->length > 0 && !r->is_text[target])
-      r->is_text[target] = !text_number(cell->text, cell->length, &value);
+    if (cell->length > 0 && r->text_line[target] == INT64_MAX &&
+        !text_number(cell->text, cell->length, &value))
+      r->text_line[target] = r->file.n_line;
     break;
   }
   if (cell->length >= WORLD_NAME_SIZE)
@@ -156,8 +157,9 @@ static PetscErrorCode allocate(reading *r, int64_t n)
   PetscCall(PetscCalloc1(t->n_attribute, &t->attribute));
   for (int a = 0; a < t->n_attribute; a++) {
     PetscCall(PetscArraycpy(t->attribute[a].name, names->attribute[a], WORLD_NAME_SIZE));
-    t->attribute[a].is_label = r->is_text[a];
-    if (r->is_text[a]) {
+    t->attribute[a].is_label = r->text_line[a] < INT64_MAX;
+    if (t->attribute[a].is_label) {
+      t->attribute[a].text_line = r->text_line[a];
       PetscCall(PetscMalloc1(n, &t->attribute[a].code));
       PetscCall(text_set_create(&r->labels[a]));
     } else {
@@ -357,6 +359,20 @@ static PetscErrorCode number_rows(reading *r)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Which attributes are labels, on all ranks alike, and since which line of the file. */
+static PetscErrorCode agree_on_types(reading *r)
+{
+  int64_t before = 0;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Exscan(&r->file.n_line, &before, 1, MPI_INT64_T, MPI_SUM, r->t->comm));
+  for (int a = 0; a < r->columns.names.n_attribute; a++)
+    if (r->text_line[a] < INT64_MAX) r->text_line[a] += before + 1;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, r->text_line, WORLD_MAX_ATTRIBUTES, MPI_INT64_T, MPI_MIN,
+                             r->t->comm));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 static PetscErrorCode read_table(reading *r, MPI_Comm comm, const char path[])
 {
   int64_t n;
@@ -365,21 +381,21 @@ static PetscErrorCode read_table(reading *r, MPI_Comm comm, const char path[])
   PetscCall(csv_open(comm, path, &r->file));
   PetscCall(csv_columns_create(&r->file, &r->columns));
   for (int k = 0; k < WORLD_MAX_KINDS; k++) r->n_slot[k] = 1;
+  for (int a = 0; a < WORLD_MAX_ATTRIBUTES; a++) r->text_line[a] = INT64_MAX;
   PetscCall(check_rows(r, &n));
   PetscCall(world_table_create(comm, &r->t));
   PetscCallMPI(MPI_Allreduce(&n, &r->t->n_global, 1, MPI_INT64_T, MPI_SUM, comm));
   if (r->t->n_global == 0)
     base_fail(comm, BASE_EXIT_INPUT, "%s:1: rows: none after the header (one row is one agent)",
               path);
-  PetscCallMPI(
-    MPI_Allreduce(MPI_IN_PLACE, r->is_text, WORLD_MAX_ATTRIBUTES, MPI_C_BOOL, MPI_LOR, comm));
+  PetscCall(agree_on_types(r));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, r->n_slot, WORLD_MAX_KINDS, MPI_INT, MPI_MAX, comm));
   PetscCall(allocate(r, n));
   PetscCall(store_rows(r));
   PetscCall(number_rows(r));
   PetscCall(number_areas(r));
   for (int c = 0; c < r->file.n_column; c++)
-    if (r->columns.role[c] == CSV_ATTRIBUTE && r->is_text[r->columns.target[c]])
+    if (r->columns.role[c] == CSV_ATTRIBUTE && r->t->attribute[r->columns.target[c]].is_label)
       PetscCall(number_labels(r, c));
   for (int k = 0; k < r->t->n_kind; k++)
     PetscCall(world_table_number_venues(r->t, &r->t->kind[k], &r->ids[k]));

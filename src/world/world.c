@@ -1,8 +1,10 @@
 /*
  * world.c - load, destroy, count and check a world
  */
+#include "text_impl.h"
 #include "world_impl.h"
 
+#include <math.h>
 #include <string.h>
 
 /* ---- life ---- */
@@ -85,6 +87,40 @@ const world_attribute *world_find_attribute(const world *w, const char name[])
   for (int m = 0; m < w->n_attribute; m++)
     if (!strcmp(w->attribute[m].name, name)) return &w->attribute[m];
   return NULL;
+}
+
+static bool is_number(const world_attribute *m, PetscInt i)
+{
+  double value;
+
+  if (!m->is_label) return !isinf(m->number[i]);
+  return m->code[i] < 0 || text_number(m->label[m->code[i]], strlen(m->label[m->code[i]]), &value);
+}
+
+PetscErrorCode world_find_numbers(const world *w, const char name[], const world_attribute **found)
+{
+  const world_attribute *m = *found = world_find_attribute(w, name);
+  char message[BASE_MESSAGE_SIZE];
+  int64_t first = INT64_MAX, first_here = INT64_MAX;
+  PetscInt i = 0;
+
+  PetscFunctionBegin;
+  if (!m) PetscFunctionReturn(PETSC_SUCCESS);
+  if (m->text_line)
+    base_fail(w->comm, BASE_EXIT_INPUT,
+              "world: %s: not a number in line %lld of the table (a text makes the column labels)",
+              name, (long long)m->text_line);
+  while (i < w->n && is_number(m, i)) i++;
+  if (i < w->n) first_here = w->gid[i];
+  PetscCallMPI(MPI_Allreduce(&first_here, &first, 1, MPI_INT64_T, MPI_MIN, w->comm));
+  if (m->is_label && first == INT64_MAX)
+    base_fail(w->comm, BASE_EXIT_INPUT, "world: %s: labels, where numbers are needed", name);
+  if (first == first_here && first < INT64_MAX)
+    snprintf(message, sizeof message, "world: %s: agent %lld has %s, which is no number to use",
+             name, (long long)first, m->is_label ? m->label[m->code[i]] : "an infinite value");
+  PetscCall(
+    base_agree(w->comm, first == first_here && first < INT64_MAX ? BASE_EXIT_INPUT : 0, message));
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 const world_attribute *world_find_area_attribute(const world *w, const char name[])

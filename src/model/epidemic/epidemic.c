@@ -215,8 +215,14 @@ static PetscErrorCode resume(model *m)
 static PetscErrorCode check_options(const epidemic *e, options *o, const world_names *names)
 {
   double shape;
+  bool has_initial = !options_is_set(o, "initial_attribute");
 
   PetscFunctionBegin;
+  for (int a = 0; a < names->n_attribute; a++)
+    has_initial = has_initial || !strcmp(names->attribute[a], e->initial_attribute);
+  if (!has_initial)
+    PetscCall(options_mistake(o, options_where(o, "initial_attribute"), "initial_attribute",
+                              "the world has no attribute %.60s", e->initial_attribute));
   if (names->n_agent >= 0 && e->n_initial > names->n_agent)
     PetscCall(options_mistake(o, options_where(o, "initial_cases"), "initial_cases",
                               "%" PRId64 " are more than the %" PRId64 " agents of the world",
@@ -295,14 +301,20 @@ static PetscErrorCode check_parameters(const model *m, const epidemic *e)
     base_fail(m->comm, BASE_EXIT_OPTION,
               "initial_cases: %" PRId64 " are more than the %" PRId64 " agents of the world",
               e->n_initial, e->w->n_global);
-  if (!isnan(e->known_until)) {
-    const world_attribute *a = world_find_attribute(e->w, e->onset_attribute);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
 
-    if (!a || a->is_label)
-      base_fail(m->comm, BASE_EXIT_INPUT,
-                "known_until: the world has no numeric attribute %s (see onset_attribute)",
-                e->onset_attribute);
-  }
+/* Attributes that say who is infected when the run begins. */
+static PetscErrorCode find_attributes(epidemic *e)
+{
+  PetscFunctionBegin;
+  PetscCall(world_find_numbers(e->w, e->initial_attribute, &e->initial));
+  if (isnan(e->known_until)) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(world_find_numbers(e->w, e->onset_attribute, &e->onset));
+  if (!e->onset)
+    base_fail(e->w->comm, BASE_EXIT_INPUT,
+              "known_until: the world has no attribute %s (see onset_attribute)",
+              e->onset_attribute);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -313,6 +325,7 @@ static PetscErrorCode set_up(model *m, world *w)
   PetscFunctionBegin;
   e->w = w;
   PetscCall(check_parameters(m, e));
+  PetscCall(find_attributes(e));
   PetscCall(PetscMalloc1(w->n, &e->susceptible));
   for (PetscInt s = 0; s < w->n_site; s++) e->first_site[w->site_kind[s] + 1]++;
   for (int k = 0; k < w->n_kind; k++) e->first_site[k + 1] += e->first_site[k];

@@ -148,13 +148,9 @@ static void start_infected(epidemic *e, PetscInt i, double tau, const double *dt
 static void start_given(epidemic *e)
 {
   const world *w = e->w;
-  const world_attribute *initial = world_find_attribute(w, e->initial_attribute);
-  const world_attribute *onset = isnan(e->known_until)
-                                   ? NULL
-                                   : world_find_attribute(w, e->onset_attribute);
+  const world_attribute *initial = e->initial, *onset = e->onset;
   static const double zero[DUAL_MAX];
 
-  if (initial && initial->is_label) initial = NULL;
   e->n_active = e->n_susceptible = 0;
   e->active = e->susceptible + w->n;
   for (PetscInt i = 0; i < w->n; i++) {

@@ -40,17 +40,18 @@ static bool is_event(double time, double until)
 
 static PetscErrorCode find_times(const epidemic *e, const double **from, const double **to)
 {
-  const world_attribute *a = world_find_attribute(e->w, e->infectious_attribute);
-  const world_attribute *b = world_find_attribute(e->w, e->removed_attribute);
+  const world_attribute *a, *b;
   char message[BASE_MESSAGE_SIZE] = "";
   int code = 0;
 
   PetscFunctionBegin;
-  if (!a || a->is_label || !b || b->is_label)
+  PetscCall(world_find_numbers(e->w, e->infectious_attribute, &a));
+  PetscCall(world_find_numbers(e->w, e->removed_attribute, &b));
+  if (!a || !b)
     base_fail(e->w->comm, BASE_EXIT_INPUT,
-              "world: %s: no numeric attribute of that name (loss: event_history needs %s and %s)",
-              !a || a->is_label ? e->infectious_attribute : e->removed_attribute,
-              e->infectious_attribute, e->removed_attribute);
+              "world: %s: no attribute of that name (loss: event_history needs %s and %s)",
+              !a ? e->infectious_attribute : e->removed_attribute, e->infectious_attribute,
+              e->removed_attribute);
   *from = a->number;
   *to = b->number;
   for (PetscInt i = 0; i < e->w->n && !code; i++)

@@ -78,6 +78,7 @@ typedef struct epidemic {
   int64_t n_initial;
   char onset_attribute[WORLD_NAME_SIZE], initial_attribute[WORLD_NAME_SIZE];
   char infectious_attribute[WORLD_NAME_SIZE], removed_attribute[WORLD_NAME_SIZE];
+  const world_attribute *initial, *onset; /* of the world; NULL: not there, not asked for */
   epidemic_index at;
   epidemic_history *history; /* owned; NULL until first asked for */
   dual_vec *x;               /* [n] owned; of the width last used */

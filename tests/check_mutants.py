@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""check_mutants.py - mutants of command lines and of run files                        timeout: 600
+"""check_mutants.py - mutants of command lines, run files, census and design tables      timeout: 600
 
 Twenty commands that work, each with its run file.  A mutant has one or two faults, in its arguments or
 in the text of its file: arguments, lines, words or bytes that are swapped, lost, doubled or cut off, and
@@ -8,23 +8,40 @@ neither crashes nor hangs, and fails by the rules of DESIGN.md: every line on st
 of ours; with exit code 2 one or more, of one rank; with any other exactly one; never code 1.  What a mutant makes
 a long run must stop when it is asked to.  Each runs alone on one rank, with 3 GB of address space.
 
-200 mutants; STRESS=1 (make stress) 2,000.  Arguments CASE NUMBER run one mutant and show it.
+Mutants of the tables and the mapping of a census (world -census) and of a table of points (sweep
+-design csv) are read here, too, by another reader: a table that it finds wrong must be refused, and
+one that says what the original does makes the same world; of points the result must hold those
+that it reads.
+
+200 mutants of commands, 60 of each kind of table; STRESS=1 (make stress) 2,000 of each.  Arguments: a section (commands, census,
+design), and with CASE NUMBER one mutant, which is shown.
 """
 import collections
+import concurrent.futures
+import csv
+import hashlib
+import io
+import math
 import os
 import random
 import re
-import resource
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 
+import h5py
+import numpy as np
+
 GRADUS, TMP = os.environ["GRADUS"], os.environ["TEST_TMP"]
-N = 2000 if os.environ.get("STRESS") else 200
+N, N_TABLE = (2000, 2000) if os.environ.get("STRESS") else (200, 60)
 PATIENCE, STOPPING = 4, 10  # seconds: until a run is asked to stop; until it must have
-IN, WORK = os.path.join(TMP, "in"), os.path.join(TMP, "work")
+IN = os.path.join(TMP, "in")
+WIDTH = 4  # at a time: most of a short run is waiting
+LIMITS = "ulimit -v 3145728; ulimit -c 0; ulimit -f 2097152; trap '' XFSZ; exec \"$@\""  # 3 GB, 1 GB of files
 ERROR = re.compile(r"gradus: error: .+")
 LINE = re.compile(r"gradus: ((error|warning|stopped)\b|[\w ]+: \w+ \d+).*")  # or how far it is
 
@@ -130,6 +147,7 @@ def bend_text(rng, text):
 
 
 def mutant(case, number):
+    """The files, and the arguments of the command."""
     rng = random.Random(f"{case} {number}")
     text, args = CASES[case]
     text, args = text.encode(), list(args)
@@ -138,32 +156,27 @@ def mutant(case, number):
             text = bend_text(rng, text)
         else:
             bend_list(rng, args, WRONG)
-    return text, [a.replace("\0", "") for a in args]
+    return {"run.yaml": text}, [a.replace("\0", "") for a in args]
 
 
-def limits():
-    resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 30, 1 << 30))
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-
-
-def run(text, args):
-    """Exit code, standard error, and whether it had to be asked to stop; None: it did not."""
-    shutil.rmtree(WORK, ignore_errors=True)
-    shutil.copytree(IN, WORK)
-    with open(os.path.join(WORK, "run.yaml"), "wb") as f:
-        f.write(text)
-    job = subprocess.Popen([GRADUS, *args], cwd=WORK, preexec_fn=limits, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                           stderr=subprocess.PIPE)
-    for patience in (PATIENCE, STOPPING / 2, STOPPING / 2):
-        try:
-            err = job.communicate(timeout=patience)[1]
-            return job.returncode, err.decode(errors="replace"), patience != PATIENCE
-        except subprocess.TimeoutExpired:
-            job.send_signal(signal.SIGTERM)  # the second one ends it, whatever it does
-    job.kill()
-    return None, job.communicate()[1].decode(errors="replace"), True
+def run(files, args, look=None):
+    """Exit code (None: it did not stop), standard error, whether it had to be asked to stop, and what look() sees
+    in the folder where it ran."""
+    with tempfile.TemporaryDirectory(dir=TMP) as work:
+        shutil.copytree(IN, work, dirs_exist_ok=True)
+        for name, text in files.items():
+            with open(os.path.join(work, name), "wb") as f:
+                f.write(text)
+        job = subprocess.Popen(["sh", "-c", LIMITS, "sh", GRADUS, *args], cwd=work, stdin=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        for patience in (PATIENCE, STOPPING / 2, STOPPING / 2):
+            try:
+                err = job.communicate(timeout=patience)[1]
+                return job.returncode, err.decode(errors="replace"), patience != PATIENCE, look(work) if look and not job.returncode else None
+            except subprocess.TimeoutExpired:
+                job.send_signal(signal.SIGTERM)  # the second one ends it, whatever it does
+        job.kill()
+        return None, job.communicate()[1].decode(errors="replace"), True, None
 
 
 def fault(code, err, was_asked):
@@ -185,33 +198,193 @@ def fault(code, err, was_asked):
     return None
 
 
+def all_mutants(name, n, of, n_case, judge=lambda *_: None, look=None):
+    """n mutants of(case, number); judge(files, args, seen) has more to say of one that was taken."""
+    codes, faults, longest = collections.Counter(), [], 0
+    lock = threading.Lock()
+
+    def one(i):
+        nonlocal longest
+        case, number = i % n_case, i // n_case
+        files, args = of(case, number)
+        began = time.time()
+        code, err, was_asked, seen = run(files, args, look)
+        what = fault(code, err, was_asked) or (None if code else judge(files, args, seen))
+        with lock:
+            longest = max(longest, time.time() - began)
+            codes["stopped when asked" if was_asked else f"exit {code}"] += 1
+            if what:
+                faults.append((f"{name}: mutant {number} of case {case}", f"{what}; {args}; {err[:600]}"))
+
+    with concurrent.futures.ThreadPoolExecutor(WIDTH) as pool:
+        list(pool.map(one, range(n)))
+    for what, more in sorted(faults):
+        say(False, what, more)
+    n_refused = codes["exit 2"] + codes["exit 3"]
+    say(not faults and codes["exit 0"] > n // 20 and n_refused > n // 4,
+        f"{n} mutants of {name}: " + ", ".join(f"{k} {what}" for what, k in sorted(codes.items())) + f"; the longest {longest:.1f} s")
+
+
+def show(files, args, look=None):
+    for name, text in files.items():
+        print(f"---- {name}\n{text.decode(errors='backslashreplace')}")
+    print("----", args, "\n", run(files, args, look))
+
+
+# ---- commands
+
+def commands(number=None):
+    shutil.copy("inputs/tiny/persons.csv", IN)
+    with open("inputs/tiny/cases.csv", encoding="utf-8") as whole, open(os.path.join(IN, "cases.csv"), "w", encoding="utf-8") as first:
+        first.writelines(whole.readlines()[:7])
+
+    def posterior(work):
+        return shutil.copy(os.path.join(work, "posterior.h5"), IN)
+
+    made = run({"run.yaml": TINY.encode()}, "calibrate run.yaml -quiet -output posterior.h5".split(), posterior)
+    if made[0]:
+        say(False, "a posterior", made)
+        return
+    if number:
+        show(*mutant(*number))
+        return
+    for k, (text, args) in enumerate(CASES):
+        code, err, was_asked, _ = run({"run.yaml": text.encode()}, args)
+        if code or was_asked:
+            say(False, f"case {k} as it is", (args, code, err))
+    all_mutants("commands and run files", N, mutant, len(CASES))
+
+
+# ---- tables
+
+CELLS = ["nan", "inf", "-1", "-1e308", "1e308", "1e400", "99999999999999999999", "0.5", "", " ", "abc", "3x", '"', '""', '"a,b"', '"1"', ",", "\n",
+         "\r\n", "\xef\xbb\xbf", "\0", "\xc3\xbc", "#", ";", "\t", "0x10", "1_0", "+3", "1e2", "x" * 5000, "9" * 400]
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+def bend_table(rng, text):
+    """A cell, a line or a byte; text is a str of bytes."""
+    how = rng.randrange(6)
+    lines = text.split("\n")
+    if how == 0:
+        bend_list(rng, lines, CELLS)
+        return "\n".join(lines)
+    if how < 4:
+        i = rng.randrange(len(lines))
+        cells = lines[i].split(",")
+        bend_list(rng, cells, CELLS)
+        lines[i] = ",".join(cells)
+        return "\n".join(lines)
+    if how == 4:
+        return rng.choice((text.replace("\n", "\r\n"), "\xef\xbb\xbf" + text, text.replace("\n", "\n\n"), text.rstrip("\n"),
+                           text.replace(",", " , "), re.sub(r"([^,\n]+)", r'"\1"', text)))
+    at = rng.randrange(len(text) + 1)
+    return text[:at] + rng.choice(("", rng.choice(CELLS), chr(rng.randrange(256)))) + text[at + rng.randrange(3):]
+
+
+def rows_of(text, wanted, takes_comments=False):
+    """The wanted columns row by row, as numbers where they are; None if the table is wrong."""
+    text = text.removeprefix("\xef\xbb\xbf")
+    if "\0" in text:
+        return None
+    lines = [l for l in text.replace("\r\n", "\n").split("\n") if l.strip(" \t\r") and not (takes_comments and l[0] == "#")]
+    try:
+        head, *rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO("\n".join(lines)), strict=True, skipinitialspace=True)]
+    except (ValueError, csv.Error):
+        return None
+    if any(head.count(w) != 1 for w in wanted) or any(len(r) != len(head) for r in rows) or not rows:
+        return None
+    found = []
+    for row in rows:
+        cells = [row[head.index(w)] for w in wanted]
+        found.append([float(c) if NUMBER.fullmatch(c) else c for c in cells])
+    return found
+
+
+TABLES = {  # the columns of a table that are read, those of names first; how many are names
+    "areas.csv": (2, "area district x y people in_communal".split()), "districts.csv": (2, ["district", "region"]),
+    "flows.csv": (2, ["home", "work", "workers"]), "panel.csv": (0, [f"age_{a}" for a in range(0, 81, 10)])}
+
+
+def census(number=None):
+    whole = {}
+    for name in [*TABLES, "census.yaml"]:
+        with open(os.path.join("inputs/county", name), encoding="latin-1", newline="") as f:
+            whole[name] = f.read()
+    TABLES["areas.csv"][1].extend(c for c in whole["areas.csv"].split("\n")[0].split(",") if c.startswith(("age_", "size_")))
+    views = {name: rows_of(whole[name], TABLES[name][1]) for name in TABLES}
+    args = ["world", "-census", ".", "-scale", "0.2", "-output", "o.h5", "-quiet"]
+
+    def of(case, k):
+        rng = random.Random(f"census {case} {k}")
+        files, name = dict(whole), [*TABLES, "census.yaml"][case]
+        if name == "census.yaml":
+            files[name] = bend_text(rng, files[name].encode("latin-1")).decode("latin-1")
+        for _ in range(rng.choice((1, 1, 1, 2)) if name in TABLES else 0):
+            files[name] = bend_table(rng, files[name])
+        return {n: t.encode("latin-1") for n, t in files.items()}, args
+
+    def look(work):
+        sha = hashlib.sha256()
+        with h5py.File(os.path.join(work, "o.h5")) as f:  # its attributes have the digests of the tables
+            f.visititems(lambda name, x: sha.update(name.encode() + x[()].tobytes()) if isinstance(x, h5py.Dataset) else None)
+        return sha.hexdigest()
+
+    def judge(files, _, seen):
+        if files["census.yaml"].decode("latin-1") != whole["census.yaml"]:
+            return None
+        is_same = True
+        for name, (n_name, wanted) in TABLES.items():
+            found = rows_of(files[name].decode("latin-1"), wanted)
+            if found is None:
+                return f"{name} is no table, and is taken"
+            if any(isinstance(c, str) or math.isinf(c) or (c < 0 and w not in "xy") for r in found for c, w in zip(r[n_name:], wanted[n_name:])):
+                return f"{name} has a cell that is no number to use, and is taken"
+            is_same = is_same and found == views[name]
+        return "the tables say the same, the world is another" if is_same and seen != original else None
+
+    files = {n: t.encode("latin-1") for n, t in whole.items()}
+    code, err, _, original = run(files, args, look)
+    if code:
+        say(False, "the census as it is", err)
+    elif number:
+        show(*of(*number), look)
+    else:
+        all_mutants("census tables", N_TABLE, of, len(TABLES) + 1, judge, look)
+
+
+def design(number=None):
+    names = ["x1", "x2", "x3"]
+    text = "x2,x1,x3\n" + "".join(f"{0.1 + 0.07 * i:.3f},{0.9 - 0.06 * i:.3f},{0.5 + 0.01 * i * (-1) ** i:.3f}\n" for i in range(9))
+    args = ["sweep", *"-model test_function -function g -steps 1 -free x1,x2,x3 -design csv -design_file points.csv -resamples 5".split(),
+            *[a for x in names for a in (f"-range_{x}", "0,1")], "-output", "o.h5", "-quiet"]
+
+    def of(case, k):
+        rng, bent = random.Random(f"design {case} {k}"), text
+        for _ in range(rng.choice((1, 1, 1, 2))):
+            bent = bend_table(rng, bent)
+        return {"points.csv": bent.encode("latin-1")}, args
+
+    def look(work):
+        with h5py.File(os.path.join(work, "o.h5")) as f:
+            return f["design/points"][()]
+
+    def judge(files, _, seen):
+        found = rows_of(files["points.csv"].decode("latin-1"), names, True)
+        if found is None or any(isinstance(c, str) for r in found for c in r):
+            return "points.csv is no table of numbers, and is taken"
+        return None if np.array_equal(np.array(found), seen) else "other points than those of the table"
+
+    got = run({"points.csv": text.encode()}, args, look)
+    if got[0] or judge({"points.csv": text.encode()}, args, got[3]):
+        say(False, "the design as it is", got)
+    elif number:
+        show(*of(*number), look)
+    else:
+        all_mutants("tables of points", N_TABLE, of, 1, judge, look)
+
+
 os.makedirs(IN)
-shutil.copy("inputs/tiny/persons.csv", IN)
-with open("inputs/tiny/cases.csv", encoding="utf-8") as whole, open(os.path.join(IN, "cases.csv"), "w", encoding="utf-8") as first:
-    first.writelines(whole.readlines()[:7])
-code, err, _ = run(TINY.encode(), "calibrate run.yaml -quiet -output posterior.h5".split())
-if code:
-    say(False, "a posterior", err)
-    sys.exit()
-shutil.copy(os.path.join(WORK, "posterior.h5"), IN)
-if len(sys.argv) == 3:
-    text, args = mutant(int(sys.argv[1]), int(sys.argv[2]))
-    print(text.decode(errors="backslashreplace"), "\n", args, "\n", run(text, args))
-    sys.exit()
-for k, (text, args) in enumerate(CASES):
-    code, err, was_asked = run(text.encode(), args)
-    if code or was_asked:
-        say(False, f"case {k} as it is", (args, code, err))
-codes, n_fault, longest = collections.Counter(), 0, 0
-for i in range(N):
-    case, number = i % len(CASES), i // len(CASES)
-    began = time.time()
-    code, err, was_asked = run(*mutant(case, number))
-    longest = max(longest, time.time() - began)
-    codes["stopped when asked" if was_asked else f"exit {code}"] += 1
-    what = fault(code, err, was_asked)
-    if what:
-        n_fault += 1
-        say(False, f"mutant {number} of case {case}", f"{what}; {mutant(case, number)[1]}; {err[:600]}")
-say(n_fault == 0 and codes["exit 0"] > N // 20 and codes["exit 2"] > N // 4,
-    f"{N} mutants: " + ", ".join(f"{n} {what}" for what, n in sorted(codes.items())) + f"; the longest {longest:.1f} s", "")
+SECTIONS = {"commands": commands, "census": census, "design": design}
+for section in sys.argv[1:2] or SECTIONS:
+    SECTIONS[section](*([tuple(map(int, sys.argv[2:4]))] if len(sys.argv) == 4 else []))

@@ -78,6 +78,11 @@ PetscErrorCode base_error_code(void);
  * base_error_forget() is called: a rank that fails alone may hang where it cleans up; 0: never */
 void base_error_deadline(unsigned seconds);
 
+/* base_error_expect - keep this message, and SIGALRM comes after so many seconds, unless
+ * base_error_forget() is called: what comes now may hang in a library.  After an error: nothing.
+ * In      message  copied */
+void base_error_expect(unsigned seconds, int exit_code, const char message[]);
+
 /* base_error_forget - start afresh after an error that was dealt with */
 void base_error_forget(void);
 

@@ -67,6 +67,14 @@ void base_error_deadline(unsigned seconds)
   deadline = seconds;
 }
 
+void base_error_expect(unsigned seconds, int exit_code, const char message[])
+{
+  if (first_code || !deadline) return;
+  snprintf(first_message, sizeof first_message, "%s", message);
+  first_code = BASE_ERROR(exit_code);
+  alarm(seconds);
+}
+
 void base_error_forget(void)
 {
   first_message[0] = '\0';

@@ -251,8 +251,8 @@ static void make_part(h5_job *job)
   const char *obstacle = find_obstacle(job->file->path, &is_there);
   int fd = -1;
 
+  if (!obstacle && unlink(job->file->part) && errno != ENOENT) obstacle = strerror(errno);
   if (!obstacle) {
-    unlink(job->file->part);
     fd = open(job->file->part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0)
       obstacle = strerror(errno);
@@ -262,6 +262,17 @@ static void make_part(h5_job *job)
   if (obstacle) h5_job_find(job, BASE_EXIT_OUTPUT, "cannot be written (%s)", obstacle);
 }
 
+/* try_part - can this rank open it?  One that fails in MPI_File_open() would hang (h5_mpi.c). */
+static void try_part(h5_job *job)
+{
+  int fd = open(job->file->part, O_RDWR | O_CLOEXEC);
+
+  if (fd < 0)
+    h5_job_find(job, BASE_EXIT_OUTPUT, "cannot be opened (%s)", strerror(errno));
+  else
+    close(fd);
+}
+
 static PetscErrorCode create_part(h5_file *file)
 {
   h5_job job;
@@ -269,6 +280,9 @@ static PetscErrorCode create_part(h5_file *file)
   PetscFunctionBegin;
   h5_job_begin(&job, file, NULL);
   if (file->rank == 0) make_part(&job);
+  PetscCall(h5_job_end(&job));
+  h5_job_begin(&job, file, NULL);
+  try_part(&job);
   PetscCall(h5_job_end(&job));
   h5_job_begin(&job, file, NULL);
   PetscCall(create_hdf5(&job));

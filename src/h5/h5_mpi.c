@@ -123,7 +123,25 @@ static int keep(int verdict)
   return MPI_SUCCESS;
 }
 
-enum { TRIES = 3 };
+enum { TRIES = 3, PATIENCE = 120 /* seconds */ };
+
+/* Where one rank cannot open the file, ompio waits on it for the others, and they for it: the first
+ * that loses patience ends the job.  Most causes show before, when each rank opens the file by
+ * itself (h5_file.c). */
+int MPI_File_open(MPI_Comm comm, const char *name, int mode, MPI_Info info, MPI_File *file)
+{
+  const bool is_read = mode & MPI_MODE_RDONLY, has_error = base_error_code();
+  char message[BASE_MESSAGE_SIZE];
+  int rank, verdict;
+
+  PMPI_Comm_rank(comm, &rank);
+  snprintf(message, sizeof message, "%.800s: a rank cannot open it (MPI_File_open failed)", name);
+  base_error_expect(rank ? PATIENCE + 2 : PATIENCE, is_read ? BASE_EXIT_INPUT : BASE_EXIT_OUTPUT,
+                    message);
+  verdict = PMPI_File_open(comm, name, mode, info, file);
+  if (!has_error) base_error_forget();
+  return verdict;
+}
 
 /* write_alone - no rank may depend on another here, so a collective write is an independent one
  * too (chunks belong to one rank each, so there is little to collect), and after a failure nothing

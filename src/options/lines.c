@@ -28,6 +28,8 @@ static int slurp(const char path[], const char key[], size_t size, char message[
     why = "no memory";
   else if (fread(*bytes, 1, (size_t)info.st_size, f) != (size_t)info.st_size)
     why = "an error of the disk";
+  else if (memchr(*bytes, 0, (size_t)info.st_size))
+    why = "not a text: it has a byte 0";
   else
     *n = (PetscMPIInt)info.st_size;
   if (f) fclose(f);

@@ -429,7 +429,7 @@ static PetscErrorCode take_household(reading *g, reader *r)
     const double n = get_count(r, b);
 
     sum += n;
-    if (n != (int)n || sum > CENSUS_MAX_SIZE)
+    if (sum > CENSUS_MAX_SIZE || n != (int)n)
       csv_complain(&r->file, r->column[b], "", "a household of whole people, at most %d, is needed",
                    CENSUS_MAX_SIZE);
     else

@@ -203,6 +203,7 @@ static PetscErrorCode verify_and_open(h5_file *file, const char kind[])
 {
   h5_job job;
   char hex[65] = "";
+  const char *why = NULL;
 
   PetscFunctionBegin;
   PetscCall(h5_stat(file->comm, file->path, BASE_EXIT_INPUT, &file->n_bytes));
@@ -211,6 +212,10 @@ static PetscErrorCode verify_and_open(h5_file *file, const char kind[])
   PetscCall(h5_job_end(&job));
   PetscCallMPI(MPI_Bcast(hex, sizeof hex, MPI_CHAR, 0, file->comm));
   PetscCall(check_digest(file, hex));
+  h5_job_begin(&job, file, NULL);
+  if (file->rank == 0) why = h5_read_apart(file->path);
+  if (why) h5_job_find(&job, BASE_EXIT_INPUT, "damaged, though its SHA-256 matches: %s", why);
+  PetscCall(h5_job_end(&job));
   h5_job_begin(&job, file, NULL);
   PetscCall(open_hdf5(&job));
   PetscCall(h5_job_end(&job));

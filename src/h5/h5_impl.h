@@ -136,6 +136,9 @@ PetscErrorCode h5_digest(MPI_Comm comm, const char path[], int64_t offset, int64
                          int exit_code, bool is_synced, unsigned char digest[H5_DIGEST_SIZE]);
 void h5_digest_hex(const unsigned char digest[H5_DIGEST_SIZE], char hex[65]);
 
+/* h5_read_apart - does libhdf5 survive the file?  NULL, or what is wrong.  Not collective. */
+const char *h5_read_apart(const char path[]);
+
 /* h5_stat - size of a regular file as rank 0 sees it; exit_code as above.  Collective on comm. */
 PetscErrorCode h5_stat(MPI_Comm comm, const char path[], int exit_code, int64_t *n_bytes);
 

@@ -136,7 +136,7 @@ int MPI_File_open(MPI_Comm comm, const char *name, int mode, MPI_Info info, MPI_
 
   PMPI_Comm_rank(comm, &rank);
   snprintf(message, sizeof message, "%.800s: a rank cannot open it (MPI_File_open failed)", name);
-  base_error_expect(rank ? PATIENCE + 2 : PATIENCE, is_read ? BASE_EXIT_INPUT : BASE_EXIT_OUTPUT,
+  base_error_expect(rank ? PATIENCE + 20 : PATIENCE, is_read ? BASE_EXIT_INPUT : BASE_EXIT_OUTPUT,
                     message);
   verdict = PMPI_File_open(comm, name, mode, info, file);
   if (!has_error) base_error_forget();

@@ -287,7 +287,7 @@ def rows_of(text, wanted, takes_comments=False):
     text = text.removeprefix("\xef\xbb\xbf")
     if "\0" in text:
         return None
-    lines = [l for l in text.replace("\r\n", "\n").split("\n") if l.strip(" \t\r") and not (takes_comments and l[0] == "#")]
+    lines = [re.sub(r'"[ \t\r]+(?=,|$)', '"', l) for l in text.replace("\r\n", "\n").split("\n") if l.strip(" \t\r") and not (takes_comments and l[0] == "#")]
     try:
         head, *rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO("\n".join(lines)), strict=True, skipinitialspace=True)]
     except (ValueError, csv.Error):

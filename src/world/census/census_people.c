@@ -55,6 +55,7 @@ static PetscErrorCode choose_areas(census *c)
   PetscCallMPI(MPI_Comm_rank(c->comm, &rank));
   PetscCallMPI(MPI_Comm_size(c->comm, &size));
   for (int a = 0; a < t->n_area; a++) all += t->people[a];
+  if (!(all > 0)) base_fail(c->comm, BASE_EXIT_INPUT, "census: the areas have no people");
   c->first_area = -1;
   for (int a = 0; a < t->n_area; a++) {
     const int owner = (int)PetscMin((before + t->people[a] / 2) / all * size, size - 1);
@@ -88,6 +89,7 @@ static PetscErrorCode plan_counts(census *c, plan *p)
   const census_tables *t = &c->tables;
   const int width = p->n_kind + 1;
   double *sum; /* [n_zone][width] so far */
+  int too_large = -1;
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc3(c->n_own * width, &p->start, c->n_own * width, &p->count, c->n_own + 1,
@@ -104,8 +106,11 @@ static PetscErrorCode plan_counts(census *c, plan *p)
       const double u = census_draw(c, z, CENSUS_DRAW_ROUND + k);
       const double before = sum[z * width + k];
       const int64_t start = census_round(before, u);
+      const double wanted = share * (k < p->n_kind ? t->kind[r * p->n_kind + k] : t->communal[r]);
 
-      sum[z * width + k] += share * (k < p->n_kind ? t->kind[r * p->n_kind + k] : t->communal[r]);
+      if (!(wanted < INT32_MAX)) too_large = a;
+      if (too_large >= 0) break;
+      sum[z * width + k] += wanted;
       if (own < 0 || own >= c->n_own) continue;
       p->start[own * width + k] = start;
       p->count[own * width + k] = (int32_t)(census_round(sum[z * width + k], u) - start);
@@ -114,6 +119,9 @@ static PetscErrorCode plan_counts(census *c, plan *p)
     if (own >= 0 && own < c->n_own) p->first[own + 1] = p->first[own] + n_household;
   }
   PetscCall(PetscFree(sum));
+  if (too_large >= 0)
+    base_fail(c->comm, BASE_EXIT_INPUT, "census: area %s: more than 2^31 households of a kind",
+              t->area_name[too_large]);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

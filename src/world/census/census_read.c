@@ -126,6 +126,7 @@ static double get_count(reader *r, int i)
   const double value = get_number(r, i);
 
   if (value < 0) csv_complain(&r->file, r->column[i], "", "%g is negative", value);
+  if (value > INT32_MAX) csv_complain(&r->file, r->column[i], "", "%g is too large", value);
   return value;
 }
 

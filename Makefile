@@ -3,7 +3,7 @@
 # make bench      measure (minutes)           make install   DESTDIR= PREFIX=/usr/local
 # make bench-full the same to 10^7 agents     make check-large   same bytes at 10^6 agents
 # make bench-plan predicted beside measured, on 1, 2, 4 and 8 ranks
-# make stress     full tier of reliability       make soak      SOAK=120 minutes of faults
+# make stress     full tier of reliability    make soak       SOAK=120 minutes of faults
 # make DEBUG=1    assertions, -Og             make check-san, make check-valgrind
 # make SAN=1      DEBUG and sanitizers        make format, make clean, make distclean
 # make units      tests/test_*.c alone, without set-up and program
@@ -153,7 +153,7 @@ bench-full: $(program) $(benches)
 bench-plan: $(program) # predicted beside measured on 1, 2, 4, 8 ranks here
 	@$(setting) $(PYTHON) tests/bench_plan.py -output "$(abspath $(BUILD))/bench_plan.json"
 stress: $(program) # the full tier of the reliability tests
-	@$(setting) sh tests/stress.sh
+	@$(setting) sh tests/stress.sh $(ONLY)
 soak: $(program) # SOAK=minutes of runs disturbed at random
 	@mkdir -p $(BUILD)/tmp/soak
 	@$(setting) TEST_TMP="$(abspath $(BUILD))/tmp/soak" SOAK="$(SOAK)" SEED="$(SEED)" $(PYTHON) tests/soak.py
@@ -190,7 +190,7 @@ configure: configure.ac
 	autoreconf -i
 
 clean:
-	$(RM) -r build build-debug build-san
+	$(RM) -r build build-debug build-san build-cov
 distclean: clean
 	$(RM) -r configure configure~ config.mk config.log config.status config.setup.log aclocal.m4 autom4te.cache
 

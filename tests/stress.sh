@@ -1,17 +1,34 @@
 #!/bin/sh
-# stress.sh - the full tier of the reliability tests (make stress): an hour or so
+# stress.sh [WORD...] - the full tier of the reliability tests (make stress): hours
 #
 # check_restart.py with 200 random kills and every pair of 1..8 ranks; 2,000 mutants of options; check_faults.py with every call
-# that can fail.
+# that can fail; ranks that die ten times in each way.  With words (make stress ONLY="restart") the tests named like one of them.
+# A test that ends with another code than 0, or shows nothing, has failed.
 : "${BUILD:=$PWD/build}" "${GRADUS:=$BUILD/gradus}" "${MPIEXEC:=mpirun}" "${PYTHON:=python3}"
 export BUILD GRADUS MPIEXEC PYTHON
-TEST_TMP=$BUILD/tmp/stress STRESS=1 && export TEST_TMP STRESS
-rm -rf "$TEST_TMP" && mkdir -p "$TEST_TMP" || exit 1
+folder=$BUILD/tmp/stress STRESS=1 && export STRESS
+rm -rf "$folder" && mkdir -p "$folder" || exit 1
+
+run() { # test [argument...]
+  name=$1 && shift
+  TEST_TMP=$folder/$name && export TEST_TMP && mkdir "$TEST_TMP"
+  echo "== $name"
+  "$PYTHON" "tests/$name.py" "$@" </dev/null || echo "FAIL $name: exit code $?"
+}
+
+is_wanted() { # test words...
+  name=$1 && shift
+  [ $# -eq 0 ] && return 0
+  for word in "$@"; do case $name in *"$word"*) return 0 ;; esac; done
+  false
+}
 
 {
-  "$PYTHON" tests/check_restart.py
-  TEST_TMP=$TEST_TMP/mutants && mkdir "$TEST_TMP" && "$PYTHON" tests/check_mutants.py
-  TEST_TMP=$TEST_TMP/faults && mkdir "$TEST_TMP" && "$PYTHON" tests/check_faults.py full
-} | tee "$TEST_TMP/log"
-awk '/^ok/ { passed++ } /^FAIL/ { failed++ }
-  END { printf "%d passed, %d failed\n", passed, failed; exit failed || !passed }' "$TEST_TMP/log"
+  is_wanted check_restart "$@" && run check_restart
+  is_wanted check_mutants "$@" && run check_mutants
+  is_wanted check_ranks_die "$@" && run check_ranks_die
+  is_wanted check_faults "$@" && run check_faults full
+} | tee "$folder/log"
+awk 'function close_test() { if (test && !n) { print "FAIL " test ": shows nothing"; failed++ } }
+  /^== / { close_test(); test = $2; n = 0 } /^ok/ { passed++; n++ } /^FAIL/ { failed++; n++ }
+  END { close_test(); printf "%d passed, %d failed\n", passed, failed; exit failed || !passed }' "$folder/log"

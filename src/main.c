@@ -27,6 +27,10 @@ static void leave(int signal_number)
 
   (void)signal_number;
   if (final_code || !n) _exit(final_code);
+  if (!base_tell_here()) { /* whoever tells takes this rank along */
+    sleep(PATIENCE);
+    _exit(base_exit_code(base_error_code()));
+  }
   memcpy(text, start, sizeof start - 1);
   memcpy(text + sizeof start - 1, message, n);
   text[sizeof start - 1 + n] = '\n';
@@ -81,7 +85,16 @@ static int agree(MPI_Comm comm, PetscErrorCode error)
     code = BASE_EXIT_OUTPUT;
     message = "standard output: cannot be written";
   }
-  if (!all_arrive(comm, code != 0)) MPI_Abort(comm, complain(message, code));
+  if (!all_arrive(comm, code != 0)) {
+    alarm(0);
+    final_code = code; /* leave() has nothing more to tell */
+    alarm(2 * LAST_PATIENCE);
+    if (base_tell_alone())
+      complain(message, code);
+    else
+      sleep(PATIENCE); /* whoever tells takes this rank along */
+    MPI_Abort(comm, code);
+  }
   mine = code ? rank : size;
   MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, comm);
   if (first == size) return BASE_EXIT_DONE;
@@ -103,11 +116,13 @@ int main(int argc, char **argv)
   PetscPushErrorHandler(base_error_handler, NULL);
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
   MPI_Comm_dup(PETSC_COMM_WORLD, &comm);
+  base_tell_begin(comm, false);
   signal(SIGALRM, leave);
   base_error_deadline(LAST_PATIENCE);
   code = agree(comm, command_main(PETSC_COMM_WORLD, argc, argv));
   final_code = code;
   alarm(code ? LAST_PATIENCE : 0);
+  base_tell_end();
   MPI_Comm_free(&comm);
   if (code) { /* PETSc would need memory to stop, which may be what was wanting */
     MPI_Finalize();

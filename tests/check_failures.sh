@@ -2,7 +2,8 @@
 # check_failures.sh - runs that fail midway: exit codes 5 and 6, nothing left behind  timeout: 600
 #
 # 6: the event history of inputs/hagelloch with importation_rate fixed at 0: the first infection has
-# no hazard.  5: a world of 3,000,000 agents in 400 MB of address space.  Each says one line
+# no hazard.  5: a world of 3,000,000 agents in 400 MB of address space, on
+# one rank and on two of three.  Each says one line
 # and leaves neither a result nor its .part.
 tmp=${TEST_TMP:?}
 q="-quiet -progress none"
@@ -41,4 +42,10 @@ else
   (ulimit -v 400000 && timeout 60 "$GRADUS" simulate -world synthetic:3000000 -days 1 -replicates 1 \
     -output "$tmp/o.h5" $q) </dev/null >"$tmp/out" 2>"$tmp/err"
   verdict "too little memory" $? 5 ''
+  # ranks 1 and 2 fail alone, while rank 0 waits for them
+  run="$GRADUS simulate -world synthetic:3000000 -days 1 -replicates 1 -output $tmp/o.h5 $q"
+  # shellcheck disable=SC2086
+  timeout 60 "$MPIEXEC" -q -n 1 $run : -n 2 sh -c "ulimit -v 390000; exec $run" \
+    </dev/null >"$tmp/out" 2>"$tmp/err"
+  verdict "too little memory for two of three ranks" $? 5 'memory:'
 fi

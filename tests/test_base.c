@@ -4,6 +4,7 @@
 #include "mpi_check.h"
 
 #include <string.h>
+#include <time.h>
 
 START_TEST(agree_says_nothing_when_all_is_well)
 {
@@ -48,6 +49,39 @@ START_TEST(the_first_message_is_kept)
 }
 END_TEST
 
+/* Ranks from `first` on fail; rank r asks r * pause milliseconds after the others, or as much before. */
+static int count_tellers(bool is_apart, int first, int pause)
+{
+  const struct timespec nap = {.tv_nsec = 1000000};
+  PetscMPIInt rank, size;
+  int tells = 0;
+
+  MPI_Comm_rank(PETSC_COMM_WORLD, &rank);
+  MPI_Comm_size(PETSC_COMM_WORLD, &size);
+  base_tell_begin(PETSC_COMM_WORLD, is_apart);
+  if (rank >= PetscMin(first, size - 1)) {
+    for (int n = pause > 0 ? rank * pause : (rank - size + 1) * pause; n > 0; n--)
+      nanosleep(&nap, NULL);
+    tells = base_tell_alone();
+  }
+  (void)MPI_Allreduce(MPI_IN_PLACE, &tells, 1, MPI_INT, MPI_SUM, PETSC_COMM_WORLD);
+  base_tell_end();
+  return tells;
+}
+
+START_TEST(one_of_the_ranks_that_fail_alone_tells)
+{
+  for (int is_apart = 0; is_apart < 2; is_apart++)
+    for (int first = 0; first < 2; first++)
+      for (int pause = -800; pause <= 800; pause += 400) {
+        const int n = count_tellers(is_apart, first, pause);
+
+        ck_assert_msg(n == 1, "%d ranks tell (apart %d, first %d, pause %d)", n, is_apart, first,
+                      pause);
+      }
+}
+END_TEST
+
 START_TEST(exit_codes)
 {
   ck_assert_int_eq(base_exit_code(PETSC_SUCCESS), 0);
@@ -67,6 +101,7 @@ Suite *suite(void)
   tcase_add_test(tc, agree_brings_one_ranks_message_to_all);
   tcase_add_test(tc, agree_prefers_the_lowest_rank);
   tcase_add_test(tc, the_first_message_is_kept);
+  tcase_add_test(tc, one_of_the_ranks_that_fail_alone_tells);
   tcase_add_test(tc, exit_codes);
   suite_add_tcase(s, tc);
   return s;

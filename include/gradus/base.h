@@ -86,6 +86,20 @@ void base_error_expect(unsigned seconds, int exit_code, const char message[]);
 /* base_error_forget - start afresh after an error that was dealt with */
 void base_error_forget(void);
 
+/* base_tell_begin, base_tell_end - ranks may fail alone on comm, or no longer.  is_apart: each as if
+ * on a node of its own, for tests.  Collective. */
+void base_tell_begin(MPI_Comm comm, bool is_apart);
+void base_tell_end(void);
+
+/* base_tell_alone - is this rank, which failed while others hang, the one that tells?
+ *
+ * True on one of the ranks that ask, however many do: the first of its node, and then the lowest
+ * that has not heard of another.  Takes half a second if there are several ranks.  Not collective. */
+bool base_tell_alone(void);
+
+/* base_tell_here - the same among the ranks of this node, at once, also in a signal handler */
+bool base_tell_here(void);
+
 /* base_exit_code - the exit code for an error code; BASE_EXIT_INTERNAL if it says nothing else */
 int base_exit_code(PetscErrorCode code);
 

@@ -381,7 +381,7 @@ static PetscErrorCode put_values(const session *s, const compare *c, h5_file *f)
 static PetscErrorCode note(session *s, const compare *c)
 {
   const int best = compare_best(c);
-  char key[64], words[512];
+  char key[96], words[512];
 
   PetscFunctionBegin;
   PetscCall(sidecar_real(s->side, "compare_plain_seconds", c->plain_seconds));

@@ -7,8 +7,6 @@
  */
 #include "world_impl.h"
 
-#include <string.h>
-
 /* What this rank knows of a venue; as it tells the directory; what it is told. */
 typedef struct venue_part {
   int32_t n_member, area; /* lowest */
@@ -233,9 +231,10 @@ static PetscErrorCode list_several(attendance *a, bool *has_large)
   }
   PetscCall(PetscCalloc1(a->n_several, &a->several));
   for (PetscInt v = 0; v < a->list.n; v++) {
-    several *x = &a->several[NOT_SEVERAL - 1 - next[v]];
+    several *x;
 
     if (next[v] >= NOT_SEVERAL) continue;
+    x = &a->several[NOT_SEVERAL - 1 - next[v]];
     x->area = -1;
     x->is_each = a->answer[v].size <= WORLD_SMALL_VENUE;
     x->n_site = x->is_each ? here[v].n_member : 0;
@@ -271,7 +270,6 @@ static void fill_sites(int k, attendance *a, PetscInt first, world *w, world_spr
   int32_t *next = a->next + 1;
   PetscInt s = first;
 
-  memset(w->site_kind + first, k, (size_t)a->n_site);
   for (PetscInt v = 0; v < a->list.n; v++) {
     const int64_t venue = venue_of_number(&a->list, v);
     PetscInt n = a->here[1 + v].n_member > 0;
@@ -287,6 +285,7 @@ static void fill_sites(int k, attendance *a, PetscInt first, world *w, world_spr
       x->area = -1;
     }
     for (const PetscInt end = s + n; s < end; s++) {
+      w->site_kind[s] = (uint8_t)k;
       w->site_venue[s] = venue;
       w->site_size[s] = a->answer[v].size;
     }

@@ -2,7 +2,7 @@
 # make demo       set up, build, calibrate    make lint      layers, format, headers on their own
 # make bench      measure (minutes)           make install   DESTDIR= PREFIX=/usr/local
 # make bench-full the same to 10^7 agents     make check-large   same bytes at 10^6 agents
-# make bench-plan predicted beside measured, on 1, 2, 4 and 8 ranks
+# make bench-plan predicted beside measured  make bench-partition   England on 2 to 1,024 ranks
 # make stress     full tier of reliability    make soak       SOAK=120 minutes of faults
 # make DEBUG=1    assertions, -Og             make check-san, make check-valgrind
 # make SAN=1      DEBUG and sanitizers        make format, make clean, make distclean
@@ -152,6 +152,8 @@ bench-full: $(program) $(benches)
 	@$(setting) sh tests/bench_checkpoint.sh
 bench-plan: $(program) # predicted beside measured on 1, 2, 4, 8 ranks here
 	@$(setting) $(PYTHON) tests/bench_plan.py -output "$(abspath $(BUILD))/bench_plan.json"
+bench-partition: $(program) # England on 2 to 1,024 ranks by each partitioner: minutes, needs ../shared/data
+	@$(setting) sh tests/bench_partition.sh
 stress: $(program) # the full tier of the reliability tests
 	@$(setting) sh tests/stress.sh $(ONLY)
 soak: $(program) # SOAK=minutes of runs disturbed at random
@@ -194,7 +196,7 @@ clean:
 distclean: clean
 	$(RM) -r configure configure~ config.mk config.log config.status config.setup.log aclocal.m4 autom4te.cache
 
-.PHONY: all setup demo run-demo check run-tests check-san check-valgrind coverage units bench bench-full bench-plan stress soak check-large england lint \
+.PHONY: all setup demo run-demo check run-tests check-san check-valgrind coverage units bench bench-full bench-plan bench-partition stress soak check-large england lint \
         format install clean distclean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -149,7 +149,6 @@ bench-full: $(program) $(benches)
 	@$(setting) sh tests/bench.sh full
 	@$(setting) $(PYTHON) tests/bench_spa.py
 	$(again) bench-plan
-	@$(setting) sh tests/bench_checkpoint.sh
 bench-plan: $(program) # predicted beside measured on 1, 2, 4, 8 ranks here
 	@$(setting) $(PYTHON) tests/bench_plan.py -output "$(abspath $(BUILD))/bench_plan.json"
 bench-partition: $(program) # England on 2 to 1,024 ranks by each partitioner: minutes, needs ../shared/data

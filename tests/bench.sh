@@ -3,7 +3,7 @@
 #
 # 10^5 and 10^6 agents (full: 10^7, too) on 1 and 2 ranks, plain and with 4, 8 and 16 tangents.  Rows go
 # to $BUILD/bench/*.json, and bench_table.py puts them beside the targets and into $BUILD/bench.json.
-# bench_memory.py: 100 steps beside 1,000.
+# bench_memory.py: 100 steps beside 1,000.  bench_checkpoint.sh: 10^7 agents with 8 tangents.
 # Nothing here is a test: figures depend on the machine and its neighbours.  Compare ratios, and run
 # it alone.
 : "${BUILD:=$PWD/build}" "${MPIEXEC:=mpirun}" "${PYTHON:=python3}"
@@ -22,3 +22,4 @@ step "${AGENTS:-1000000}" 3
 
 "$PYTHON" tests/bench_table.py "$out" "$BUILD/bench.json"
 "$PYTHON" tests/bench_memory.py
+sh tests/bench_checkpoint.sh "${AGENTS:-10000000}"

@@ -2,7 +2,7 @@
 # bench_checkpoint.sh [AGENTS] - what a checkpoint costs: 10^7 agents, 8 tangents, 2 ranks
 #
 # Five days, one checkpoint: seconds of a write, as a share of the time between two of them at the
-# default interval of ten minutes, and bytes an agent.  Part of make bench-full.
+# default interval of ten minutes, and bytes an agent.  Part of make bench.
 : "${BUILD:=$PWD/build}" "${GRADUS:=$BUILD/gradus}" "${MPIEXEC:=mpirun}" "${PYTHON:=python3}"
 agents=${1:-10000000} out=$BUILD/bench_checkpoint.h5
 rm -f "$out"*

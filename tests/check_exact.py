@@ -127,14 +127,13 @@ def relaxed(edges, temperature):
             escape = (1 - beta) ** k
             dp = np.outer(k * (1 - beta) ** (k - 1), prob * unit[1]) - (np.log(1 - beta) * escape)[:, None] * (near @ di)
             chance = [1 - (1 - beta) ** int(c) for c in k]
-            for A in itertools.product((0, 1), repeat=n):
-                w_a = np.prod([c if a else 1 - c for a, c in zip(A, chance)])
-                if w_a == 0:
-                    continue
-                new = np.array(A)[:, None] * ds + (s * [slope[c][a] for a, c in zip(A, chance)])[:, None] * dp
-                for B in itertools.product((0, 1), repeat=n):
-                    w = w_a * np.prod([gamma if b else 1 - gamma for b in B])
-                    gone = np.array(B)[:, None] * di + np.outer(i * [slope[gamma][b] for b in B], prob * unit[2])
+            # who is not susceptible draws too, but only changes tangents, in which A is linear: its mean will do
+            for A in itertools.product(*([0, 1] if s[k] and c else [c] for k, c in enumerate(chance))):
+                w_a = np.prod([(c if a else 1 - c) if s[k] else 1 for k, (a, c) in enumerate(zip(A, chance))])
+                new = np.array(A)[:, None] * ds + np.array([slope[c][int(a)] if s[k] else 0 for k, (a, c) in enumerate(zip(A, chance))])[:, None] * dp
+                for B in itertools.product(*([0, 1] if x else [gamma] for x in i)):
+                    w = w_a * np.prod([(gamma if b else 1 - gamma) if x else 1 for x, b in zip(i, B)])
+                    gone = np.array(B)[:, None] * di + np.outer([slope[gamma][b] if x else 0 for x, b in zip(i, B)], prob * unit[2])
                     to = tuple(1 if x == 0 and a else 2 if x == 1 and b else x for x, a, b in zip(state, A, B))
                     old = after.setdefault(to, [0.0, 0.0, 0.0])
                     after[to] = [old[0] + w * prob, old[1] + w * (ds - new), old[2] + w * (di + new - gone)]
@@ -211,8 +210,7 @@ for estimator in ("st", "gumbel", "score"):
     say(np.array_equal(capped, trajectory("-estimator", estimator, "-form", "s_inside")) and not np.array_equal(
         capped, trajectory("-estimator", estimator)), f"S inside has the primal of a cap of 5: {estimator}")
 
-for graph in ("pair", "path of 3", "triangle", "star of 4"):
-    edges = GRAPHS[graph]
+for graph, edges in GRAPHS.items():
     truth = exact(edges)
     for temperature in (0, 0.1, 0.7):
         options = ["-gumbel_temperature", str(temperature)] if temperature else []

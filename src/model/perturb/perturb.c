@@ -305,16 +305,18 @@ static PetscErrorCode start_world(perturb *p, const perturb_opened *o)
 }
 
 /* What this rank sent to others in the step, and is about to. */
-static void count_sent(perturb *p)
+static PetscErrorCode count_sent(perturb *p)
 {
-  const PetscInt row = (PetscInt)sizeof *p->opened + p->how->n_free * (PetscInt)sizeof(double);
+  const size_t opened = sizeof *p->opened + (size_t)p->how->n_free * sizeof(double);
+  int64_t *sent = p->how->sent;
   PetscMPIInt size;
 
-  (void)MPI_Comm_size(p->w->comm, &size);
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_size(p->w->comm, &size));
   for (PetscInt k = 0; k < p->n_out; k++)
-    p->how->sent[!p->out[k].is_attempt && p->out[k].world < 0] += (int64_t)sizeof *p->out;
-  p->how->sent[0] += (int64_t)sizeof *p->reply * p->n_reply +
-                     (int64_t)row * p->n_opened * (size - 1);
+    sent[!p->out[k].is_attempt && p->out[k].world < 0] += (int64_t)sizeof *p->out;
+  sent[0] += (int64_t)sizeof *p->reply * p->n_reply + (int64_t)opened * p->n_opened * (size - 1);
+  PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 PetscErrorCode perturb_join(perturb *p)
@@ -331,7 +333,7 @@ PetscErrorCode perturb_join(perturb *p)
     p->counted[p->step] += (int64_t)floor(p->importance[a] * 0x1p20 + 0.5);
     p->importance[a] = 0;
   }
-  count_sent(p);
+  PetscCall(count_sent(p));
   PetscCall(gather_opened(p, &n, &opened, &weight, &first));
   PetscCall(grow_worlds(p, (int32_t)n));
   for (PetscInt o = 0; o < n; o++, p->n_world++) {

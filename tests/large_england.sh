@@ -11,9 +11,9 @@
 : "${OUT:=$PWD/build/england}" "${COUNTRIES:=massachusetts_2000 england_2011}"
 mkdir -p "$OUT"
 failed=0
-# rates with which it spreads to the end
-growing="-parameters_beta_household 1 -parameters_beta_school 2 -parameters_beta_company 2 \
-  -parameters_beta_university 2"
+# rates with which it spreads to the end, and the eight parameters of the Jacobian
+growing="-parameters_beta_household 1 -parameters_beta_school 2 -parameters_beta_company 2"
+free=beta_household,beta_school,beta_company,latent_period,profile_mean,delay_mean,delay_sd
 
 run() { # name command args...
   name=$1
@@ -29,14 +29,15 @@ for data in $COUNTRIES; do
     -scale "$SCALE" -report "$OUT/$country.csv"
   "$PYTHON" tests/census_counts.py "$country" "../shared/data/$data" "$OUT/$country.h5" "$OUT/$country.csv" \
     "$SCALE" || failed=1
+  beta="$growing -parameters_beta_university 2" eighth=beta_university
+  [ "$country" = england ] || beta=$growing eighth=beta_care_home # the others have no universities
   # shellcheck disable=SC2086
   run "$country-60" simulate -world "$OUT/$country.h5" -days 60 -initial_cases 1000 -by region \
-    -checkpoint none $growing
+    -checkpoint none $beta
   # the whole Jacobian, by 8 parameters: 296 bytes an agent
   # shellcheck disable=SC2086
   run "$country-60-jacobian" sensitivity -world "$OUT/$country.h5" -days 60 -initial_cases 1000 -by region \
-    -checkpoint none -estimator pathwise -replicates 1 $growing -free \
-    beta_household,beta_school,beta_company,beta_university,latent_period,profile_mean,delay_mean,delay_sd
+    -checkpoint none -estimator pathwise -replicates 1 $beta -free "$free,$eighth"
 done
 "$PYTHON" - "$OUT" <<'EOF'
 import glob, json, os, sys

@@ -2,7 +2,7 @@
 # stress.sh [WORD...] - the full tier of the reliability tests (make stress): hours
 #
 # check_restart.py with 200 random kills and every pair of 1..8 ranks; 2,000 mutants of options; check_faults.py with every call
-# that can fail; ranks that die ten times in each way.  With words (make stress ONLY="restart") the tests named like one of them.
+# that can fail; ranks that die in each way.  With words (make stress ONLY="restart") the tests named like one of them.
 # A test that ends with another code than 0, or shows nothing, has failed.
 : "${BUILD:=$PWD/build}" "${GRADUS:=$BUILD/gradus}" "${MPIEXEC:=mpirun}" "${PYTHON:=python3}"
 export BUILD GRADUS MPIEXEC PYTHON

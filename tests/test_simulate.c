@@ -108,6 +108,68 @@ START_TEST(one_rank_gives_the_same_bits_as_all)
 }
 END_TEST
 
+/* The model, but in one step one event of one rank has one tangent that is no number. */
+static const model_ops *model_as_it_is;
+static model_record *record;
+
+static PetscErrorCode spoilt_begin(model *m, const dual theta[], int width, rng_key key,
+                                   model_record *r)
+{
+  record = r;
+  return model_as_it_is->begin(m, theta, width, key, r);
+}
+
+static PetscErrorCode spoilt_step(model *m, PetscInt step)
+{
+  double tangent[DUAL_MAX] = {0};
+  PetscMPIInt rank, size;
+
+  PetscFunctionBegin;
+  PetscCall(model_as_it_is->step(m, step));
+  PetscCallMPI(MPI_Comm_rank(m->comm, &rank));
+  PetscCallMPI(MPI_Comm_size(m->comm, &size));
+  tangent[1] = NAN;
+  if (rank == size - 1 && step == 10)
+    model_record_event(record, 0, 0, ((double)step + 0.5) * m->dt, tangent);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+START_TEST(a_tangent_of_one_rank_that_is_no_number_ends_the_run_on_all)
+{
+  dual theta[MODEL_MAX_PARAMETERS];
+  world_names names;
+  PetscErrorCode code;
+  model_ops spoilt;
+  trajectory y;
+  simulate *s;
+  world *w;
+  model *m;
+
+  ck_petsc(world_peek(PETSC_COMM_WORLD, "inputs/tiny/persons.csv", &names));
+  ck_petsc(model_create(o, &names, &m));
+  ck_petsc(world_load(PETSC_COMM_WORLD, "inputs/tiny/persons.csv", o, &w));
+  ck_petsc(model_set_up(m, w));
+  model_as_it_is = m->ops;
+  spoilt = *m->ops;
+  spoilt.begin = spoilt_begin;
+  spoilt.step = spoilt_step;
+  m->ops = &spoilt;
+  ck_petsc(simulate_create(w, m, 2, by, true, &s));
+  for (int p = 0; p < m->n_parameter; p++) theta[p] = dual_const(m->parameter[p].value);
+  theta[0].d[0] = theta[1].d[1] = 1;
+  ck_petsc(simulate_trajectory_create(s, 2, &y));
+  base_error_forget();
+  code = simulate_run(s, theta, 2, (rng_key){.seed = 5, .replicate = 9}, 0, &y);
+  ck_assert_all(PETSC_COMM_WORLD, code == BASE_ERROR(BASE_EXIT_NUMERIC));
+  ck_assert_str_eq(base_error_message(), "simulate: infections at day 11. is not finite");
+  base_error_forget();
+  ck_petsc(simulate_trajectory_destroy(&y));
+  ck_petsc(simulate_destroy(&s));
+  ck_petsc(model_destroy(&m));
+  ck_petsc(world_destroy(&w));
+}
+END_TEST
+
 Suite *suite(void)
 {
   Suite *s = suite_create("simulate");
@@ -117,6 +179,7 @@ Suite *suite(void)
   tcase_add_test(tc, groups_add_up_to_everybody);
   tcase_add_test(tc, blocks_are_parts_of_the_whole);
   tcase_add_test(tc, one_rank_gives_the_same_bits_as_all);
+  tcase_add_test(tc, a_tangent_of_one_rank_that_is_no_number_ends_the_run_on_all);
   suite_add_tcase(s, tc);
   return s;
 }

@@ -16,7 +16,8 @@
  * agent in a step is sorted before it is decided.  So all is the same on any number of ranks.
  *
  * Memory: 88 bytes and 4 a membership slot an agent that differs (until both its lives are over),
- * an agent 24 bytes and 8 a membership slot in whole lines of 64, 32 bytes a site, 8 n_free + 24 bytes a world on every rank.
+ * 24 bytes and 8 a membership slot an agent, in whole lines of 64, 32 bytes a site, 8 n_free + 24 bytes
+ * a world on every rank.
  * Private to src/model/.
  */
 #ifndef PERTURB_H

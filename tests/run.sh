@@ -96,7 +96,9 @@ one() { # test ranks: run, then print the verdict and, if it failed, the end of 
   TEST_TMP=$BUILD/tmp/$name && export TEST_TMP
   rm -rf "$TEST_TMP" && mkdir -p "$TEST_TMP"
   if [ -n "$2" ]; then run_program "$1" "$2"; else run_script "$1"; fi
-  took=$(echo "$start $(date +%s.%N)" | awk '{ printf "%.1f s", $2 - $1 }')
+  times >"$log/$name.times" # its last line: processor time of all that this shell started
+  took=$(echo "$start $(date +%s.%N) $(tail -n 1 "$log/$name.times")" | tr ms '  ' |
+    awk '{ printf "%.1f s, %.1f s of processor", $2 - $1, 60 * $3 + $4 + 60 * $5 + $6 }')
   sed "\$s/\$/  $took/" "$log/$name.result" >"$log/$name.told"
   if grep -q '^FAIL' "$log/$name.result"; then
     tail -n 60 "$log/$name.log" | sed 's/^/      | /' >>"$log/$name.told"

@@ -91,7 +91,7 @@ static inline void sample_lane(sample *s, int lane)
 }
 
 /* The choices.  Values are whole numbers as doubles (but for is_soft).  Directions beyond
- * n_direction are 0.  Not collective.  Equations: src/sample/README.md.
+ * n_direction are 0.  Not collective.  Equations: src/sample/MEASURED.md.
  *
  * Each takes one uniform u and inverts it from above: the value is the largest k that has
  * u < P(X >= k), so that a binomial of one trial and categories {0, 1} come out as the Bernoulli. */

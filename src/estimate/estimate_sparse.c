@@ -250,7 +250,7 @@ double estimate_worlds_about(const estimate *e, const simulate *s)
 }
 
 /* What a run costs in plain runs: without worlds, and each world.  Prices, not clocks, so that results
- * do not depend on the machine; both were measured (src/sample/README.md). */
+ * do not depend on the machine; both were measured (src/sample/MEASURED.md). */
 #define RUN_PRICE 1.6    /* plain runs */
 #define TOUCH_PRICE 15.0 /* agent-steps */
 

@@ -42,6 +42,9 @@ VARIANTS = {  # graph, options, the law, estimators
     "triangle, S inside, hazard": ("triangle", ["-form", "s_inside", "-rule", "hazard"], HAZARD, REPLAYED),
     "generated ring of 5": ("cycle of 5", RING, {}, ("spa, sparse",)),
     "generated complete of 5": ("complete of 5", WHOLE, {}, ("spa, sparse",)),
+    # half a world a run: most that could open do not
+    **{f"cycle of 5, worlds by {i}": ("cycle of 5", ["-spa_importance", i, "-spa_worlds", "0.5"], {}, ("spa, sparse",))
+       for i in ("lambda", "day", "cost")},
 }
 ESTIMATORS = {
     "score": [],

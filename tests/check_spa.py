@@ -15,6 +15,7 @@ hundred seeds.  Groups add up to the total to 1e-9 of the largest entry under ev
 import filecmp
 import json
 import os
+import re
 import subprocess
 
 import h5py
@@ -119,13 +120,26 @@ say("pilot: V " in done.stdout and "by fd for" not in done.stdout and "estimator
 
 # the test problem in small, with rates of areas: times 15, 30, 45, 60 of the infections
 reference, done = run(TOWN, "fd", "fd.h5", 300)
-path, done = run(TOWN, "spa -spa_worlds 200", "spa.h5", 300)
-with h5py.File(reference) as a, h5py.File(path) as b:
-    x, y = a["sensitivity/infections"][15::15], b["sensitivity/infections"][15::15]
-    error = np.hypot(a["sensitivity/infections_se"][15::15], b["sensitivity/infections_se"][15::15])
-    z = ((y - x) / error)[np.abs(x) > 0.05 * np.abs(x).max(0)]
-say(np.sqrt(np.mean(z**2)) <= 1.5 and np.abs(z).max() < 4, "spa agrees with fd on a town, rates of areas among them",
-    f"{z.size} entries: rms z {np.sqrt(np.mean(z**2)):.2f}, largest {np.abs(z).max():.2f}")
+with h5py.File(reference) as f:
+    x, x_error = f["sensitivity/infections"][15::15], f["sensitivity/infections_se"][15::15]
+seen, scatter = np.abs(x) > 0.05 * np.abs(x).max(0), {}
+for importance in ("lambda", "day", "cost"):
+    path, done = run(TOWN, f"spa -spa_worlds 200 -spa_importance {importance}", "spa.h5", 300)
+    with h5py.File(path) as f:
+        y, error = f["sensitivity/infections"][15::15], f["sensitivity/infections_se"][15::15]
+    z = ((y - x) / np.hypot(error, x_error))[seen]
+    scatter[importance] = np.median((error / np.abs(x))[seen]) * 300**0.5
+    say(np.sqrt(np.mean(z**2)) <= 1.5 and np.abs(z).max() < 4, f"spa agrees with fd on a town, rates of areas among them, worlds by {importance}",
+        f"{z.size} entries: rms z {np.sqrt(np.mean(z**2)):.2f}, largest {np.abs(z).max():.2f}")
+say(scatter["day"] < 0.9 * scatter["lambda"] and scatter["cost"] < 0.97 * scatter["lambda"], "worlds by day and by cost scatter less than worlds by hazards alone",
+    " ".join(f"{k} {v:.2f}" for k, v in scatter.items()))
+
+# the default number of worlds: the best for what the pilots found, at the stated prices (MEASURED.md)
+_, done = run("inputs/compare/weekends.yaml -world synthetic:town:20000".split(), "spa", "spa.h5", 1)
+told = re.search(r"pilot: V ([\d.e-]+), c ([\d.e+]+), ([\d.]+) touches a world; (\d+) worlds", done.stdout)
+v, c, touches, worlds = (float(w) for w in told.groups())
+best = np.sqrt(c * 1.6 / (v * 15 * touches / (20000 * 60)))
+say(abs(worlds / best - 1) < 0.05 and 300 < worlds < 4000, "the default number of worlds is sqrt(c c0 / (V c1))", f"{worlds:.0f} against {best:.0f}")
 
 
 def sent(agents, worlds):

@@ -14,6 +14,7 @@ enum { N_PARAMETER = 20, N_STEP = 40 };
 static model_record *record;
 static world *people;
 static bool is_continuous;
+static int discrete = -1; /* a parameter that moves choices only */
 
 static PetscErrorCode stand_in_set_up(model *m, world *w)
 {
@@ -58,6 +59,7 @@ static PetscErrorCode create_stand_in(model *m, options *o, const world_names *n
     m->parameter[p].value = 0.1 + 0.01 * p;
     m->parameter[p].upper = INFINITY;
     m->parameter[p].can_be_free = p != 7;
+    m->parameter[p].is_discrete = p == discrete;
   }
   m->n_flow = 1;
   m->n_observable = 1;
@@ -101,6 +103,37 @@ START_TEST(mistakes_are_noted)
   check_refused(cases[0], 2, "an unknown name");
   check_refused(cases[1], 2, "a name twice");
   check_refused(cases[2], 2, "a parameter that cannot be free");
+}
+END_TEST
+
+/* No silent 0: pathwise refuses a parameter that moves choices only, named or by default, and auto takes
+ * another estimator. */
+START_TEST(a_discrete_parameter_is_refused)
+{
+  const char *const cases[][4] = {{"-estimator", "pathwise", "-free", "a1,a3"},
+                                  {"-estimator", "pathwise", "-free", "a1,a2"},
+                                  {"-estimator", "fd", "-free", "a1,a3"},
+                                  {"-estimator", "auto", "-free", "a1,a3"},
+                                  {"-estimator", "auto", "-free", "a1,a2"}};
+  const int want[] = {ESTIMATE_PATHWISE, ESTIMATE_PATHWISE, ESTIMATE_FD, ESTIMATE_FD,
+                                ESTIMATE_PATHWISE};
+
+  is_continuous = true;
+  discrete = 3;
+  check_refused(cases[0], 4, "a parameter that moves choices only");
+  check_refused(cases[0], 2, "a parameter that moves choices only, free by default");
+  for (int i = 1; i < 5; i++) {
+    options *o;
+    estimate e;
+    model m;
+
+    make(cases[i], 4, &o, &m, &e);
+    ck_petsc(options_check(o));
+    ck_assert_int_eq(e.type, want[i]);
+    ck_assert_int_eq(strstr(e.reason, "a3 moves discrete choices only") != NULL, i == 3);
+    ck_petsc(options_destroy(&o));
+  }
+  discrete = -1;
 }
 END_TEST
 
@@ -211,6 +244,7 @@ Suite *suite(void)
 
   tcase_add_test(tc, mistakes_are_noted);
   tcase_add_test(tc, pathwise_is_refused_where_hazards_stop);
+  tcase_add_test(tc, a_discrete_parameter_is_refused);
   tcase_add_test(tc, auto_says_which_and_why);
   tcase_add_test(tc, pathwise_fills_chunks_of_directions);
   tcase_add_test(tc, fd_takes_twins);

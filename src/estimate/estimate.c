@@ -110,13 +110,23 @@ static PetscErrorCode check_pathwise(options *o, const model *m)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The first free parameter to which pathwise would say 0, or NULL. */
+static const model_parameter *find_discrete(const model *m, const estimate *e)
+{
+  for (int j = 0; j < e->n_free; j++)
+    if (m->parameter[e->free[j]].is_discrete) return &m->parameter[e->free[j]];
+  return NULL;
+}
+
 /* src/sample/README.md has the measurements behind this order. */
 static void choose_auto(const options *o, const model *m, estimate *e)
 {
   const char *clock = options_text(o, "clock");
   const bool is_step = m->has_calendar && clock && !strcmp(clock, "step");
+  const model_parameter *p = find_discrete(m, e);
+  const bool is_smooth = m->estimators & MODEL_PATHWISE && m->is_continuous && !is_step;
 
-  if (m->estimators & MODEL_PATHWISE && m->is_continuous && !is_step) {
+  if (is_smooth && !p) {
     e->type = ESTIMATE_PATHWISE;
     snprintf(e->reason, sizeof e->reason, "%s",
              m->has_calendar ? "no hazard of this model stops abruptly: one dual run is exact"
@@ -131,6 +141,9 @@ static void choose_auto(const options *o, const model *m, estimate *e)
     e->type = ESTIMATE_SPA;
     snprintf(e->reason, sizeof e->reason, "no sparse form, and %d parameters would need %d runs",
              e->n_free, 2 * e->n_free + 1);
+  } else if (is_smooth) {
+    e->type = ESTIMATE_FD;
+    snprintf(e->reason, sizeof e->reason, "%s moves discrete choices only", p->name);
   } else {
     e->type = ESTIMATE_FD;
     snprintf(e->reason, sizeof e->reason, "%s",

@@ -226,11 +226,23 @@ for graph, edges in GRAPHS.items():
             f"rms z {rms:.2f}, largest {most:.2f}; from the derivatives {away:.0f}; d E[I_T, R_T] / d beta by "
             f"{100 * bias[0]:+.0f} and {100 * bias[1]:+.0f} %")
 
-# A window of H steps: a walk's tangents under st are 2 a step, so d x_t / d p is exactly 2 min(t, H).
-for horizon in (1, 3, 7, 50):
-    out = os.path.join(TMP, "walk.h5")
-    subprocess.run([GRADUS, "sensitivity", "-model", "random_walk", "-steps", "20", "-estimator", "st", "-gradient_horizon",
-                    str(horizon), "-keep", "mean", "-output", out, "-overwrite", "-quiet", "-progress", "none"], check=True)
+def slopes(model, observable, *options):
+    out = os.path.join(TMP, "slopes.h5")
+    subprocess.run([GRADUS, "sensitivity", "-model", model, *options, "-keep", "mean", "-output", out, "-overwrite", "-quiet", "-progress", "none"],
+                   check=True)
     with h5py.File(out) as f:
-        slope = f["sensitivity/x"][:, 0]
-    say(np.array_equal(slope, 2 * np.minimum(np.arange(21), horizon)), f"gradient_horizon {horizon} is a sliding window")
+        return f["sensitivity/" + observable][:]
+
+
+# A walk's tangents under st are 2 a step, so d x_t / d p is exactly 2 min(t, H) with a window of H steps,
+# min(2 t, L) with a limit of L.
+walked = np.arange(21)
+for horizon in (1, 3, 7, 50):
+    slope = slopes("random_walk", "x", "-steps", "20", "-estimator", "st", "-gradient_horizon", str(horizon))[:, 0]
+    say(np.array_equal(slope, 2 * np.minimum(walked, horizon)), f"gradient_horizon {horizon} is a sliding window")
+slope = slopes("random_walk", "x", "-steps", "20", "-estimator", "st", "-tangent_limit", "7")[:, 0]
+say(np.array_equal(slope, np.minimum(2 * walked, 7)), "tangent_limit of a walk")
+# of an equation's state (shares of 1,000 people) and of a function's value
+for model, observable, options, most in (("sir_ode", "recovered", ["-steps", "20"], 500), ("test_function", "f", [], 0.5)):
+    free, held = (np.abs(slopes(model, observable, *options, *more)).max() for more in ([], ["-tangent_limit", "0.5"]))
+    say(held == most < free, f"tangent_limit of {model}", f"largest {free:.4g}, held {held:.4g}")

@@ -259,14 +259,14 @@ static bool has_tangents(const estimate *e)
   return e->type == ESTIMATE_PATHWISE || e->type == ESTIMATE_ST || e->type == ESTIMATE_GUMBEL;
 }
 
-/* Options of such tangents, asked of an estimator that has none. */
-static PetscErrorCode check_tangents(options *o, const estimate *e)
+/* Options of such tangents, asked of an estimator that has none (and was asked for). */
+static PetscErrorCode check_tangents(options *o, const estimate *e, bool is_served)
 {
   static const char *const name[] = {"gradient_horizon", "tangent_limit"};
   const bool is_asked = !strcmp(options_command(o), "sensitivity");
 
   PetscFunctionBegin;
-  if (has_tangents(e)) PetscFunctionReturn(PETSC_SUCCESS);
+  if (has_tangents(e) || !is_served) PetscFunctionReturn(PETSC_SUCCESS);
   for (int i = 0; i < 2; i++)
     if (is_asked && options_is_set(o, name[i]))
       PetscCall(options_mistake(o, options_where(o, name[i]), name[i],
@@ -297,7 +297,7 @@ PetscErrorCode estimate_create_as(options *o, const model *m, int n_extra,
     take_all(m, e);
   PetscCall(choose_type(o, m, name, e));
   PetscCall(choose_clock(o, m, e));
-  PetscCall(check_tangents(o, e));
+  PetscCall(check_tangents(o, e, !strcmp(name, "auto") || estimate_is_served(m, name, 0, NULL)));
   if (options_is_set(o, "gradient_horizon"))
     e->horizon = (PetscInt)options_int(o, "gradient_horizon");
   if (!has_tangents(e)) e->horizon = 0;

@@ -116,7 +116,7 @@ START_TEST(a_discrete_parameter_is_refused)
                                   {"-estimator", "auto", "-free", "a1,a3"},
                                   {"-estimator", "auto", "-free", "a1,a2"}};
   const int want[] = {ESTIMATE_PATHWISE, ESTIMATE_PATHWISE, ESTIMATE_FD, ESTIMATE_FD,
-                                ESTIMATE_PATHWISE};
+                      ESTIMATE_PATHWISE};
 
   is_continuous = true;
   discrete = 3;

@@ -1,8 +1,9 @@
 #!/bin/sh
 # stress.sh [WORD...] - the full tier of the reliability tests (make stress): hours
 #
-# check_restart.py with 200 random kills and every pair of 1..8 ranks; 2,000 mutants of options; check_faults.py with every call
-# that can fail; ranks that die in each way.  With words (make stress ONLY="restart") the tests named like one of them.
+# check_same_bytes.sh with each pair of rank count and partitioner; check_restart.py with 200 random kills and
+# every pair of 1..8 ranks; 2,000 mutants of options; check_faults.py with every call that can fail; ranks
+# that die in each way.  With words (make stress ONLY="restart") the tests named like one of them.
 # A test that ends with another code than 0, or shows nothing, has failed.
 : "${BUILD:=$PWD/build}" "${GRADUS:=$BUILD/gradus}" "${MPIEXEC:=mpirun}" "${PYTHON:=python3}"
 export BUILD GRADUS MPIEXEC PYTHON
@@ -13,7 +14,8 @@ run() { # test [argument...]
   name=$1 && shift
   TEST_TMP=$folder/$name && export TEST_TMP && mkdir "$TEST_TMP"
   echo "== $name"
-  "$PYTHON" "tests/$name.py" "$@" </dev/null || echo "FAIL $name: exit code $?"
+  if [ -f "tests/$name.sh" ]; then sh "tests/$name.sh" </dev/null; else "$PYTHON" "tests/$name.py" "$@" </dev/null; fi ||
+    echo "FAIL $name: exit code $?"
 }
 
 is_wanted() { # test words...
@@ -24,6 +26,7 @@ is_wanted() { # test words...
 }
 
 {
+  is_wanted check_same_bytes "$@" && run check_same_bytes
   is_wanted check_restart "$@" && run check_restart
   is_wanted check_mutants "$@" && run check_mutants
   is_wanted check_ranks_die "$@" && run check_ranks_die

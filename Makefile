@@ -162,6 +162,7 @@ check-large: $(program)
 	@$(setting) sh tests/large_same_bytes.sh
 	@$(setting) $(PYTHON) tests/large_spa.py
 	@$(setting) $(PYTHON) tests/large_compare.py
+	@$(setting) $(PYTHON) tests/large_bias.py
 
 england: $(program) # all of England and Massachusetts, from ../shared/data: minutes, 12 GB
 	@$(setting) sh tests/large_england.sh

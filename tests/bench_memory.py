@@ -24,8 +24,11 @@ OUT = os.path.join(TMP, "bench_memory.h5")
 FEW = AGENTS // 4  # where a run costs many
 DUAL = """-world synthetic:{} -initial_cases 1000 -parameters_importation_rate 1e-5 -free
     beta_household,beta_work,beta_leisure,latent_period,profile_mean,profile_shape,delay_mean,delay_sd -estimator """
+GRAPH = "-model sir_graph -graph_nodes {} -parameters_beta 0.01 -parameters_gamma 0.01 -estimator "
 TOWN = "inputs/compare/weekends.yaml -world synthetic:town:{} -spa_worlds 2000 -spa_pilots 1 -estimator spa"
 CASES = {"pathwise": (DUAL + "pathwise", AGENTS), "by area": (DUAL + "pathwise -by area", AGENTS), "score": (DUAL + "score", FEW),
+         "st": (DUAL + "st", FEW // 2), "gumbel": (DUAL + "gumbel", FEW // 2), "horizon": (DUAL + "pathwise -gradient_horizon 5", FEW),
+         "graph st": (GRAPH + "st", FEW), "graph spa": (GRAPH + "spa -spa_worlds 100 -spa_pilots 1", FEW),
          "fd": (DUAL + "fd", FEW), "replay": (DUAL + "spa -spa_form replay -spa_worlds 1 -spa_pilots 1", FEW), "spa": (TOWN, AGENTS),
          "lasting": (TOWN + " -parameters_importation_rate 1e-4 -importation_until 1000", AGENTS)}
 
@@ -38,19 +41,19 @@ def sizes(at):
 def measure(case, steps):
     """Largest resident memory, the result, and the program's own count [MB]."""
     options, agents = CASES[case]
-    subprocess.run([GRADUS, "sensitivity", *options.format(agents).split(), "-days", str(steps), "-replicates", "2", "-keep", "mean",
+    subprocess.run([GRADUS, "sensitivity", *options.format(agents).split(), "-steps" if "sir_graph" in options else "-days", str(steps), "-replicates", "2", "-keep", "mean",
                     "-output", OUT, "-overwrite", "-quiet", "-progress", "none"], check=True)
     with h5py.File(OUT) as f, open(OUT + ".run.json") as side:
         result = sizes(f)
         run = json.load(side)
-        is_alive = f["observables/incidence"][-1] > 0
-    if case == "lasting" and not is_alive:
+        is_over = case == "lasting" and f["observables/incidence"][-1] == 0
+    if is_over:
         sys.exit(f"{case}: nobody is infected on day {steps}")
     return np.array([run["peak_memory_bytes"][0], result, run["stated_memory_bytes"][0]]) * 1e-6
 
 
 grew = False
-print(f"\nmemory of a sensitivity run, {AGENTS:,} agents (score, fd, replay: {FEW:,}), 8 parameters, one rank [MB]")
+print(f"\nmemory of a sensitivity run, {AGENTS:,} agents (score, fd, replay, horizon and graphs: {FEW:,}; st, gumbel: {FEW // 2:,}), 8 parameters, one rank [MB]")
 print(f"{'':9s} {'steps':>6s} {'peak':>7s} {'result':>7s} {'own count':>10s}")
 for case in CASES:
     measured = {steps: measure(case, steps) for steps in (100, 1000)}

@@ -55,6 +55,15 @@ for n, exact, level, spread in ((10, 1.489818, 50.0327, 1.88), (30, 4.526630, 41
         e = names.index(name)
         z = (mean[e, 1, n, 0] - exact) / (sd[e, 1, n, 0] / np.sqrt(20000))
         say(abs(z) < 3, f"walk, n = {n}, {name} is exact", f"{mean[e, 1, n, 0]:.4f} against {exact}: z {z:.2f}")
+    e, (value, se) = names.index("score"), values(path)
+    z = (value[e, 1, n] - level) / se[e, 1, n]
+    say(abs(z) < 3 and 0.0005 < se[e, 1, n] / level < 0.02, f"walk, n = {n}: E f", f"{value[e, 1, n]:.3f} against {level}: z {z:.2f}")
+    say(abs(sd[e, 1, n, 0] / spread - 1) < 0.05, f"walk, n = {n}: sd of a run of score", f"{sd[e, 1, n, 0]:.3f} against {spread}")
+
+# reward-to-go: what score says of t = 5 knows nothing of later choices
+early, late = (read(compare("walk_10", "walk.h5", "-steps", steps, "-times", "5", "-replicates", "200", "-estimators", "score")[0])
+               for steps in ("5", "10"))
+say(np.array_equal(early[1][0, :, :6], late[1][0, :, :6]) and np.abs(early[1]).max() > 0, "score at t takes choices up to t alone")
 
 # differences of steps 0.3 and 0.6 are 1.530 and 1.652, 7 and 27 s.e. from the derivative; extrapolated 1.4895
 path, _ = compare("walk_10", "walk.h5", "-reference", "fd", "-reference_step", "0.3", "-reference_replicates", "100000",
@@ -98,6 +107,16 @@ def check_table():
                     and cost and abs(seconds / (cost * plain) - 1) < 1e-9 and noted[f"compare_{name}_seconds"] > 0)
         if not is_right:
             faults.append(f"{name}: {told}, {each}, {verdict}, {cost}, {seconds}")
+    with h5py.File(made) as f:
+        figures = {k: f["compare/" + k][:] for k in ("z_rms", "z_max", "sd_median", "sd_column")}
+    table = [line.split() for line in said.partition("figures of merit")[2].splitlines()]
+    for e, name in enumerate(names):
+        cost = noted[f"compare_{name}_cost"]
+        want = [figures["z_rms"][e], figures["z_max"][e], figures["sd_median"][e], figures["sd_column"][e], cost,
+                cost * figures["sd_median"][e] ** 2 / 0.01, cost * figures["sd_column"][e] ** 2 / 0.01]
+        got = next(([float(w) for w in row[1:8]] for row in table if row and row[0] == name), [np.nan] * 7)
+        if not np.allclose(got, want, rtol=0.01, atol=0.05):
+            faults.append(f"{name}: {got}, not {want}")
     say(len(verdicts) == 5 and not faults and noted["compare_reference"] == "exact" and f"use {noted['compare_use']}: " in said,
         "verdicts in the file, seconds and costs in the sidecar are those on the screen", "\n  ".join(faults))
 

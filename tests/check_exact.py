@@ -187,6 +187,24 @@ def check_exact(what, edges, name, truth, more, replicates):
     say(most < 4 and rms <= 1.5 and right_form, f"{what}, {name}", f"{form}: rms z {rms:.2f}, largest {most:.2f}")
 
 
+def check_reference():
+    """The exact reference of `compare` against this enumeration."""
+    graph, out = os.path.join(TMP, "graph.csv"), os.path.join(TMP, "reference.h5")
+    for name, rule, law in (("star of 4", [], {}), ("cycle of 5", ["-rule", "hazard"], HAZARD), ("star of 4", ["-graph_cap", "1"], CAPPED)):
+        with open(graph, "w") as f:
+            f.write("a,b\n" + "".join(f"{a},{b}\n" for a, b in GRAPHS[name]))
+        values = [w for pair in zip(("-parameters_" + x for x in NAMES), map(str, THETA)) for w in pair]
+        done = subprocess.run([GRADUS, "compare", "-model", "sir_graph", "-graph", graph, "-steps", str(T), *values, *rule, "-free", ",".join(NAMES),
+                               "-estimators", "fd", "-replicates", "2", "-output", out, "-overwrite", "-progress", "none"],
+                              check=True, capture_output=True, text=True)
+        with h5py.File(out) as f:
+            rows = [x.decode() for x in f["compare/observable"][:]]
+            got = np.stack([f["compare/reference"][rows.index(o)] for o in ("infected", "recovered")], -1)
+        say("reference: exact" in done.stdout and np.allclose(got, exact(GRAPHS[name], law), rtol=1e-9, atol=1e-9),
+            f"compare's exact reference is the enumeration: {name} {' '.join(rule)}")
+
+
+check_reference()
 for graph, edges in GRAPHS.items():
     truth = exact(edges)
     for name in ESTIMATORS:

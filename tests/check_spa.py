@@ -173,12 +173,17 @@ with h5py.File(path) as f:
     say(np.allclose(window, gained, rtol=1e-9, atol=1e-9 * np.abs(total).max()) and "figures of merit" in done.stdout,
         "compare: windows are what totals gained in them; figures of merit are printed")
 
+edges = np.random.default_rng(1).integers(0, 80, (200, 2))
+np.savetxt(os.path.join(TMP, "graph.csv"), np.unique(np.sort(edges[edges[:, 0] != edges[:, 1]]), axis=0), "%d", ",", header="a,b", comments="")
+FILE = f"-model sir_graph -graph {os.path.join(TMP, 'graph.csv')} -steps 10".split()
 for case_name, case, estimators in (
         ("epidemic", WORLD, ("spa -spa_form sparse -spa_worlds 40 -spa_importance day", "spa -spa_form replay", "score", "fd -clock step")),
         ("epidemic by group", GROUPS, ("pathwise -gradient_horizon 3 -tangent_limit 0.01", "spa -spa_form sparse -spa_worlds 40", "score")),
         ("epidemic, rates of areas", TOWN, ("spa",)),
         ("sir_graph", GRAPH, ("spa -spa_form sparse -spa_importance lambda", "spa -spa_form replay", "score", "fd", "st", "gumbel -gumbel_soft -tangent_limit 0.1",
                               "st -form s_inside -gradient_horizon 3")),
+        ("sir_graph from a file", FILE, ("spa -spa_form sparse", "score")),
+        ("sir_graph, Erdos-Renyi", "-model sir_graph -graph erdos_renyi -graph_nodes 150 -steps 10".split(), ("spa -spa_form sparse", "spa -spa_form replay")),
         ("game_of_life", LIFE, ("spa", "score", "fd", "st -gradient_horizon 2 -tangent_limit 0.5", "gumbel"))):
     more = ["-by", "group,area"] if case is WORLD else ["-by", "area"] if case is GRAPH else []
     for estimator in estimators:

@@ -175,6 +175,24 @@ START_TEST(without_scatter_only_a_difference_over_one_percent_is_bias)
 }
 END_TEST
 
+/* An event too rare for so few runs is no bias, and nothing to trust; a relaxed 0 is bias. */
+START_TEST(nothing_seen_is_too_few_runs)
+{
+  const compare_verdict *v;
+
+  begin(TRUTH, 1);
+  v = add("fd", 50, (double[]){0, 0, 0, 0}, 0);
+  ck_assert(!compare_is_trusted(v) && !v->is_biased);
+  ck_says("too few runs: none of 50 has a derivative for 4 of 4 entries");
+  v = add("st", 50, (double[]){0, 0, 0, 0}, 0);
+  ck_assert(v->is_biased);
+  v = add("spa", 50, (double[]){0, 20, 30, -40}, 0);
+  ck_says("too few runs: none of 50 has a derivative for 1 of 4 entries");
+  ck_assert_int_eq(compare_best(&c), -1);
+  end();
+}
+END_TEST
+
 START_TEST(the_cheapest_that_is_unbiased_by_construction_is_best)
 {
   begin(TRUTH, 1);
@@ -227,6 +245,7 @@ Suite *suite(void)
   tcase_add_test(t, what_is_not_finite_or_scatters_without_bound_explodes);
   tcase_add_test(t, a_reference_of_zero_has_no_percent);
   tcase_add_test(t, one_run_is_no_verdict);
+  tcase_add_test(t, nothing_seen_is_too_few_runs);
   tcase_add_test(t, without_scatter_only_a_difference_over_one_percent_is_bias);
   tcase_add_test(t, the_cheapest_that_is_unbiased_by_construction_is_best);
   tcase_add_test(t, means_on_two_clocks_are_compared);

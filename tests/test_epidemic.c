@@ -5,6 +5,7 @@
  * Seeds are fixed; error probabilities are stated at each statistical test.
  */
 #include "gradus/estimate.h"
+#include "model/epidemic/epidemic_impl.h"
 #include "mpi_check.h"
 
 #include <math.h>
@@ -325,6 +326,24 @@ START_TEST(choices_with_tangents_keep_the_primal)
 }
 END_TEST
 
+/* No profile is truncated where it matters: what pathwise does not see of its end is a jump of 1e-6 of the
+ * peak, for shapes near the least (1) and large. */
+START_TEST(a_profile_ends_where_it_is_nothing)
+{
+  for (int erlang = 0; erlang < 2; erlang++)
+    for (double shape = erlang ? 2 : 1.05; shape < 60; shape *= 2) {
+      const epidemic e = {.is_erlang = erlang};
+      epidemic_profile f = {0};
+      double peak;
+
+      epidemic_set_profile(&e, dual_const(2), dual_const(3), dual_const(shape), &f);
+      peak = epidemic_profile_value(&f, (shape - 1) * f.scale.v, NULL);
+      ck_assert_double_le(epidemic_profile_value(&f, f.end, NULL), 1.001e-6 * peak);
+      ck_assert_double_gt(epidemic_profile_value(&f, f.end - f.scale.v, NULL), 0.999e-6 * peak);
+    }
+}
+END_TEST
+
 /* Erlang is the gamma profile of whole shape: the same run up to rounding. */
 START_TEST(erlang_equals_gamma_of_whole_shape)
 {
@@ -397,6 +416,7 @@ Suite *suite(void)
   tcase_add_test(tc, choices_with_tangents_keep_the_primal);
   tcase_add_test(tc, erlang_equals_gamma_of_whole_shape);
   tcase_add_test(tc, totals_are_sums_of_flows);
+  tcase_add_test(tc, a_profile_ends_where_it_is_nothing);
   suite_add_tcase(s, tc);
   return s;
 }

@@ -14,6 +14,7 @@ enum { N_PARAMETER = 20, N_STEP = 40 };
 static model_record *record;
 static world *people;
 static bool is_continuous;
+static bool is_sampled;
 static int discrete = -1; /* a parameter that moves choices only */
 
 static PetscErrorCode stand_in_set_up(model *m, world *w)
@@ -66,7 +67,7 @@ static PetscErrorCode create_stand_in(model *m, options *o, const world_names *n
   m->observable[0] = (model_observable){
     .name = "events", .units = "people", .plus = 0, .minus = -1, .is_total = true};
   m->has_calendar = true;
-  m->estimators = MODEL_PATHWISE;
+  m->estimators = is_sampled ? MODEL_SAMPLED : MODEL_PATHWISE;
   m->is_continuous = is_continuous;
   snprintf(m->discontinuity, sizeof m->discontinuity, "a window ends");
   return PETSC_SUCCESS;
@@ -173,6 +174,28 @@ START_TEST(auto_says_which_and_why)
 }
 END_TEST
 
+/* Without a sparse form, fd for up to 8 parameters and replayed worlds for more. */
+START_TEST(auto_replays_for_many_parameters)
+{
+  const char *const few[] = {"-free", "a0,a1,a2,a3,a4,a5,a6,a8"};
+  options *o;
+  estimate e;
+  model m;
+
+  is_continuous = false;
+  is_sampled = true;
+  make(NULL, 0, &o, &m, &e);
+  ck_assert_int_eq(e.type, ESTIMATE_SPA);
+  ck_assert(!e.is_sparse);
+  ck_assert_msg(strstr(e.reason, "19 parameters would need 39 runs") != NULL, "%s", e.reason);
+  ck_petsc(options_destroy(&o));
+  make(few, 2, &o, &m, &e);
+  ck_assert_int_eq(e.type, ESTIMATE_FD);
+  ck_petsc(options_destroy(&o));
+  is_sampled = false;
+}
+END_TEST
+
 /* d C(t)/d theta_p = -sum over agents in their window of (p + 1)/20 (and gid/100 for p = 0). */
 static void check_jacobian(const char *estimator, double tolerance)
 {
@@ -246,6 +269,7 @@ Suite *suite(void)
   tcase_add_test(tc, pathwise_is_refused_where_hazards_stop);
   tcase_add_test(tc, a_discrete_parameter_is_refused);
   tcase_add_test(tc, auto_says_which_and_why);
+  tcase_add_test(tc, auto_replays_for_many_parameters);
   tcase_add_test(tc, pathwise_fills_chunks_of_directions);
   tcase_add_test(tc, fd_takes_twins);
   suite_add_tcase(s, tc);

@@ -393,6 +393,8 @@ static PetscErrorCode note(session *s, const compare *c)
 
     snprintf(key, sizeof key, "compare_%s_seconds", card->name);
     PetscCall(sidecar_real(s->side, key, card->seconds));
+    snprintf(key, sizeof key, "compare_%s_cost", card->name);
+    PetscCall(sidecar_real(s->side, key, card->cpu / c->plain.cpu));
     snprintf(key, sizeof key, "compare_%s_plain_runs_to_10_percent", card->name);
     if (isfinite(plain_runs)) PetscCall(sidecar_real(s->side, key, plain_runs));
     snprintf(key, sizeof key, "compare_%s_seconds_to_10_percent", card->name);
@@ -448,6 +450,7 @@ static PetscErrorCode write(session *s, const compare *c)
   PetscCall(
     put(s, c, f, "/compare/reference_sd", "standard deviation of a run of the reference", 3));
   PetscCall(put_values(s, c, f));
+  PetscCall(compare_write_merit(s, c, f));
   PetscCall(h5_attribute_put_text(f, "/compare/reference", "form", c->reference.form));
   PetscCall(command_write_provenance(f, s->comm, s->o));
   PetscCall(h5_commit(&f));

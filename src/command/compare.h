@@ -24,6 +24,7 @@ typedef struct compare_card {
 /* Against the reference, over the entries shown. */
 typedef struct compare_verdict {
   int n;
+  int n_unseen; /* of n: every run of an unbiased estimator gave exactly 0, the reference not */
   double sum_z2, most_z;   /* most_z: the largest |z| */
   double bias, bias_error; /* where |z| is largest: relative, or absolute if is_of_zero */
   bool is_of_zero;         /* the reference is exactly 0 there */
@@ -36,6 +37,13 @@ typedef struct compare_verdict {
   const char *parameter;
   double plain_runs; /* median over entries, to 10 %; INFINITY if unknown */
 } compare_verdict;
+
+/* Figures of merit over the entries whose elasticity is over 5 % of the largest of their row. */
+typedef struct compare_merit {
+  int n;
+  double z_rms, z_max;
+  double median, column; /* sd of a run relative to the derivative; NAN if n is 0 */
+} compare_merit;
 
 /* A card as a checkpoint had it. */
 typedef struct compare_found {
@@ -122,6 +130,13 @@ double compare_threshold(int n);
 PetscErrorCode compare_judge(const session *s, const compare *c, const compare_card *card,
                              compare_verdict *v);
 bool compare_is_trusted(const compare_verdict *v);
+
+/* compare_find_merit - figures of merit of a card, over the entries shown */
+PetscErrorCode compare_find_merit(const session *s, const compare *c, const compare_card *card,
+                                  compare_merit *m);
+
+/* compare_write_merit - those that do not hang on the machine, into /compare.  Collective. */
+PetscErrorCode compare_write_merit(const session *s, const compare *c, h5_file *f);
 
 /* compare_verdict_text - in words that are the same on any machine */
 void compare_verdict_text(const compare_card *card, const compare_verdict *v, size_t size,

@@ -59,6 +59,12 @@ static void find_reversal(const session *s, const compare *c, const compare_card
   }
 }
 
+/* Biased by construction, whatever so many runs can see. */
+static bool is_relaxed(const compare_card *card)
+{
+  return !strcmp(card->name, "st") || !strcmp(card->name, "gumbel");
+}
+
 static void judge_entry(const compare *c, const compare_card *card, size_t at, compare_verdict *v)
 {
   const double z = compare_z(c, card, at), y = c->reference.mean[at];
@@ -66,6 +72,10 @@ static void judge_entry(const compare *c, const compare_card *card, size_t at, c
   const double bias = y == 0 ? card->mean[at] : card->mean[at] / y - 1;
 
   v->n++;
+  if (!is_relaxed(card) && card->mean[at] == 0 && sd == 0 && fabs(z) > 3) {
+    v->n_unseen++; /* events too rare for so few runs, and no bias */
+    return;
+  }
   if (!isfinite(card->mean[at]) || !isfinite(sd) ||
       (y != 0 && sd > 1e3 * fabs(y) && sd > 100 * of_reference)) {
     v->is_exploded = true;
@@ -118,34 +128,38 @@ PetscErrorCode compare_judge(const session *s, const compare *c, const compare_c
 
 bool compare_is_trusted(const compare_verdict *v)
 {
-  return !v->is_exploded && !v->is_reversed && !v->is_biased && !v->is_single;
+  return !v->is_exploded && !v->is_reversed && !v->is_biased && !v->is_single && !v->n_unseen;
 }
 
 void compare_verdict_text(const compare_card *card, const compare_verdict *v, size_t size,
                           char text[])
 {
+  const char *before = "";
   size_t at = 0;
 
+#define SAY(...) (ADD("%s", before), before = "; ", ADD(__VA_ARGS__))
 #define ADD(...) at += (size_t)snprintf(text + at, at < size ? size - at : 0, __VA_ARGS__)
   if (v->is_single) {
     snprintf(text, size, "one run only: its error is not known");
     return;
   }
-  ADD("rms z %.2f, largest %.1f of %d: ", sqrt(v->sum_z2 / PetscMax(v->n, 1)), v->most_z, v->n);
+  ADD("rms z %.2f, largest %.1f of %d: ", sqrt(v->sum_z2 / PetscMax(v->n - v->n_unseen, 1)),
+      v->most_z, v->n);
   if (compare_is_trusted(v)) {
     ADD("unbiased as far as %" PRId64 " runs can see", card->n);
     return;
   }
-  if (v->is_exploded) ADD("explodes");
+  if (v->is_exploded) SAY("explodes");
   if (v->is_biased && v->is_of_zero)
-    ADD("%sbiased: %.3g +- %.2g where the truth is 0", v->is_exploded ? "; " : "", v->bias,
-        v->bias_error);
+    SAY("biased: %.3g +- %.2g where the truth is 0", v->bias, v->bias_error);
   else if (v->is_biased)
-    ADD("%sbiased: %+.0f %% +- %.0f %%", v->is_exploded ? "; " : "", 100 * v->bias,
-        100 * v->bias_error);
+    SAY("biased: %+.0f %% +- %.0f %%", 100 * v->bias, 100 * v->bias_error);
   if (v->is_reversed)
-    ADD("%swrong sign of d %s/d %s after day %.6g", v->is_exploded || v->is_biased ? "; " : "",
-        v->observable, v->parameter, v->from);
+    SAY("wrong sign of d %s/d %s after day %.6g", v->observable, v->parameter, v->from);
+  if (v->n_unseen)
+    SAY("too few runs: none of %" PRId64 " has a derivative for %d of %d entries", card->n,
+        v->n_unseen, v->n);
+#undef SAY
 #undef ADD
 }
 
@@ -168,12 +182,6 @@ const char *compare_number(double x, int digits, char text[32])
   else
     snprintf(text, 32, "%.*g", digits, x);
   return text;
-}
-
-/* Biased by construction, whatever so many runs can see. */
-static bool is_relaxed(const compare_card *card)
-{
-  return !strcmp(card->name, "st") || !strcmp(card->name, "gumbel");
 }
 
 int compare_best(const compare *c)

@@ -9,6 +9,7 @@
  *   F     plain runs that 10 % cost: cost med^2/0.01, cost col^2/0.01
  */
 #include "compare.h"
+#include "results.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -72,14 +73,14 @@ void compare_add_windows(const session *s, const compare *c, int n_free, double 
 /* ---- figures of merit ---- */
 
 /* Sums over the entries that count. */
-typedef struct merit {
+typedef struct sums {
   int n;
   double sum_z2, most_z, *relative; /* [n] sd/|J|; owned */
   double *norm, *variance;          /* [n_free] of columns; owned */
-} merit;
+} sums;
 
 static void add_row(const session *s, const compare *c, const compare_card *card, int k, PetscInt n,
-                    merit *m)
+                    sums *m)
 {
   const size_t cell = (size_t)k * (size_t)(s->m->n_step + 1) + (size_t)n;
   const double y = c->reference.value[cell];
@@ -113,13 +114,12 @@ static int by_size(const void *a, const void *b)
   return (x > y) - (x < y);
 }
 
-static PetscErrorCode print_one(const session *s, const compare *c, const compare_card *card)
+PetscErrorCode compare_find_merit(const session *s, const compare *c, const compare_card *card,
+                                  compare_merit *figures)
 {
   const int P = c->reference.n_free;
-  const double cost = card->cpu / c->plain.cpu;
-  char number[4][32];
-  double med, col = 0;
-  merit m = {0};
+  double col = 0;
+  sums m = {0};
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc1((size_t)c->n_observable * (size_t)c->n_time * (size_t)P, &m.relative));
@@ -127,20 +127,35 @@ static PetscErrorCode print_one(const session *s, const compare *c, const compar
   for (int o = 0; o < c->n_observable; o++)
     for (int t = 0; t < c->n_time; t++) add_row(s, c, card, c->observable[o], c->time[t], &m);
   qsort(m.relative, (size_t)m.n, sizeof *m.relative, by_size);
-  med = m.n ? (m.relative[(m.n - 1) / 2] + m.relative[m.n / 2]) / 2 : NAN;
   for (int p = 0; p < P; p++) col += m.norm[p] > 0 ? m.variance[p] / m.norm[p] / P : 0;
-  col = m.n ? sqrt(col) : NAN;
+  *figures = (compare_merit){.n = m.n,
+                             .z_rms = sqrt(m.sum_z2 / PetscMax(m.n, 1)),
+                             .z_max = m.most_z,
+                             .median = m.n ? (m.relative[(m.n - 1) / 2] + m.relative[m.n / 2]) / 2
+                                           : NAN,
+                             .column = m.n ? sqrt(col) : NAN};
+  PetscCall(PetscFree(m.relative));
+  PetscCall(PetscFree2(m.norm, m.variance));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+static PetscErrorCode print_one(const session *s, const compare *c, const compare_card *card)
+{
+  const double cost = card->cpu / c->plain.cpu;
+  char number[4][32];
+  compare_merit m;
+
+  PetscFunctionBegin;
+  PetscCall(compare_find_merit(s, c, card, &m));
   if (card == &c->reference)
     PetscCall(PetscPrintf(s->comm, "  %-11s %6s %6s", "reference", "-", "-"));
   else
-    PetscCall(PetscPrintf(s->comm, "  %-11s %6.2f %6.1f", card->name,
-                          sqrt(m.sum_z2 / PetscMax(m.n, 1)), m.most_z));
-  PetscCall(PetscPrintf(s->comm, " %6s %6s %6.2f %8s %8s %5d\n", compare_number(med, 3, number[0]),
-                        compare_number(col, 3, number[1]), cost,
-                        compare_number(cost * med * med / 0.01, 3, number[2]),
-                        compare_number(cost * col * col / 0.01, 3, number[3]), m.n));
-  PetscCall(PetscFree(m.relative));
-  PetscCall(PetscFree2(m.norm, m.variance));
+    PetscCall(PetscPrintf(s->comm, "  %-11s %6.2f %6.1f", card->name, m.z_rms, m.z_max));
+  PetscCall(PetscPrintf(s->comm, " %6s %6s %6.2f %8s %8s %5d\n",
+                        compare_number(m.median, 3, number[0]),
+                        compare_number(m.column, 3, number[1]), cost,
+                        compare_number(cost * m.median * m.median / 0.01, 3, number[2]),
+                        compare_number(cost * m.column * m.column / 0.01, 3, number[3]), m.n));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -156,5 +171,37 @@ PetscErrorCode compare_print_merit(session *s, const compare *c)
                 "estimator", "z rms", "max", "med", "col", "cost", "F med", "F col", "of"));
   PetscCall(print_one(s, c, &c->reference));
   for (int i = 0; i < c->n; i++) PetscCall(print_one(s, c, &c->card[i]));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode compare_write_merit(const session *s, const compare *c, h5_file *f)
+{
+  const h5_field field[] = {
+    {.name = "/compare/z_rms", .description = "root mean square of z, entries of merit"},
+    {.name = "/compare/z_max", .description = "largest |z|, entries of merit"},
+    {.name = "/compare/sd_median",
+     .description = "sd of a run over the derivative, median entry of merit"},
+    {.name = "/compare/sd_column",
+     .description = "sd of a run over the derivative, root mean square over parameters"}};
+  double figure[4][COMPARE_MAX];
+
+  PetscFunctionBegin;
+  for (int i = 0; i < c->n; i++) {
+    compare_merit m;
+
+    PetscCall(compare_find_merit(s, c, &c->card[i], &m));
+    figure[0][i] = m.z_rms;
+    figure[1][i] = m.z_max;
+    figure[2][i] = m.median;
+    figure[3][i] = m.column;
+  }
+  for (int k = 0; k < 4; k++) {
+    h5_field one = field[k];
+
+    one.rank = 1;
+    one.dims[0] = c->n;
+    one.units = "1";
+    PetscCall(command_write_real(f, &one, figure[k]));
+  }
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -59,15 +59,17 @@ static PetscErrorCode step(model *m, PetscInt n)
 {
   random_walk *r = m->data;
   const sample_id id = {.purpose = RNG_MOVE, .step = (uint32_t)n};
+  const dual before = r->x;
   dual up, change, of_square;
 
   PetscFunctionBegin;
   if (!r->w->n) PetscFunctionReturn(PETSC_SUCCESS);
   up = r->is_returning ? dual_exp(dual_neg(dual_div(r->x, r->p))) : r->p;
   change = dual_shift(dual_scale(sample_bernoulli(m->sampler, up, id), 2), -1);
-  of_square = dual_mul(change, dual_add(dual_scale(r->x, 2), change));
-  r->x = dual_add(r->x, change);
+  r->x = dual_add(before, change);
   model_cut(m, DUAL_MAX, r->x.d);
+  change = dual_sub(r->x, before); /* what is left of it */
+  of_square = dual_mul(change, dual_add(dual_scale(before, 2), change));
   model_record_add(r->record, CHANGE, 0, n + 1, change.v, change.d);
   model_record_add(r->record, CHANGE_OF_SQUARE, 0, n + 1, of_square.v, of_square.d);
   PetscFunctionReturn(PETSC_SUCCESS);

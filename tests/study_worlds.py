@@ -4,7 +4,7 @@
 A study, not a test: a small epidemic in numpy, independent of Gradus, with one world a run for each way, all
 replayed with the base run's own random numbers.  2,000 agents, households of 4, work of 20 closed on days 5
 and 6, gamma profile of shape 3; step clock.  For each way: the estimate and the sd of a run of d E[infections
-by day t] / d beta.  Ways:
+by day t] / d beta; and F, plain runs for 10 %, at 2 plain runs a run (3 for a pair).  Ways:
   right     an infection that did not happen, chosen in proportion to its hazard; weight d lambda
   left      one that happened is left out; weight -dp/p
   pair      half of each, two worlds: to be compared with two rights, sd / sqrt 2
@@ -106,4 +106,5 @@ if __name__ == "__main__":
         x = np.array([r[name] for r in rows])
         for k, kind in enumerate(("household", "work")):
             print(f"{name:13}{kind:10}" + "".join(
-                f"{m:9.0f} +-{s / np.sqrt(n):5.0f} ({s:7.0f})" for m, s in zip(x[:, k].mean(0), x[:, k].std(0, ddof=1))))
+                f"{m:9.0f} +-{s / np.sqrt(n):5.0f} ({s:7.0f}) F {(3 if name == 'pair' else 2) * (s / m) ** 2 / 0.01:6.0f}"
+                for m, s in zip(x[:, k].mean(0), x[:, k].std(0, ddof=1))))

@@ -61,7 +61,7 @@ for n, exact, level, spread in ((10, 1.489818, 50.0327, 1.88), (30, 4.526630, 41
     say(abs(sd[e, 1, n, 0] / spread - 1) < 0.05, f"walk, n = {n}: sd of a run of score", f"{sd[e, 1, n, 0]:.3f} against {spread}")
 
 # reward-to-go: what score says of t = 5 knows nothing of later choices
-early, late = (read(compare("walk_10", "walk.h5", "-steps", steps, "-times", "5", "-replicates", "200", "-estimators", "score")[0])
+early, late = (read(compare("walk_10", "walk.h5", "-steps", steps, "-parameters_p", "20", "-times", "5", "-replicates", "200", "-estimators", "score")[0])
                for steps in ("5", "10"))
 say(np.array_equal(early[1][0, :, :6], late[1][0, :, :6]) and np.abs(early[1]).max() > 0, "score at t takes choices up to t alone")
 

@@ -42,6 +42,37 @@ if "$PYTHON" -c 'import matplotlib' 2>/dev/null; then
   picture "picture of the sensitivities" plot_sensitivity.py "$tmp/sensitivity.h5"
   picture "picture of the sensitivities by group" plot_sensitivity.py "$tmp/sensitivity.h5" -by group -observable onsets -elasticity
   picture "picture of the estimators" plot_compare.py "$tmp/compare.h5" -observables infections
+  if "$PYTHON" -B - "$tmp/compare.h5" >"$tmp/said" 2>&1 <<'EOF'; then
+import sys
+
+sys.path.insert(0, "postprocess")
+import gradus_file as gf
+import plot_compare
+
+with gf.open_file(sys.argv[1]) as f:
+    names = [form.split(" ")[0] for form in gf.texts(f["compare/estimator"])]
+    estimate, n_time = f["compare/estimate"][:], f["compare/time"].size
+
+
+def look(figure, output):
+    for axis in figure.axes:
+        lines = [line for line in axis.lines if len(line.get_xdata()) == n_time]
+        assert len(lines) == len(names) + 1 and len(axis.collections) == len(names), (lines, axis.collections)
+    drawn = figure.axes[0].lines[0].get_ydata()
+    assert abs(drawn - estimate[0, 0, :, 0]).max() == 0, drawn
+    told = [text.get_text().split(" (")[0] for text in figure.axes[0].get_legend().get_texts()]
+    assert told == ["reference"] + names, told
+
+
+gf.save = look
+sys.argv = ["plot_compare.py", sys.argv[1]]
+plot_compare.main()
+EOF
+    echo "ok picture of the estimators: over time a line and a band of each, and the reference"
+  else
+    echo "FAIL picture of the estimators: over time a line and a band of each, and the reference"
+    tail -n 5 "$tmp/said"
+  fi
   picture "picture of the sensitivities, keep mean" plot_sensitivity.py "$tmp/mean.h5" -by group
 else
   echo "skip pictures ($PYTHON has no matplotlib)"

@@ -27,12 +27,17 @@ static struct {
   int code; /* errno, if it says something of disks */
 } watch;
 
-/* Open MPI's ompio opens a named semaphore, called by the last part of a file's path, for shared
- * file pointers: a process killed in MPI_File_open() leaves it locked, and no later job can open a
- * file of that name on the machine.  Nobody here uses shared file pointers, so it is told before
- * MPI_Init() to do without, unless the user tells it something else. */
-__attribute__((constructor)) static void set_up_ompio(void)
+/* Open MPI has two ways to files.  Its own, ompio, opens two more files beside each on every rank, for
+ * shared file pointers that nobody here uses; where one rank cannot open them or the file itself, it
+ * waits in its close for the others, and they elsewhere for it.  ROMIO opens the file alone and agrees
+ * on the outcome.  So before MPI_Init() ROMIO is preferred (its priority is 10), unless the user says
+ * otherwise; ompio remains where there is no ROMIO.
+ *
+ * ompio also opens a named semaphore, called by the last part of a file's path: a process killed in
+ * MPI_File_open() leaves it locked, and no later job can open a file of that name on the machine. */
+__attribute__((constructor)) static void set_up_mpi_io(void)
 {
+  setenv("OMPI_MCA_io_ompio_priority", "5", 0);
   setenv("OMPI_MCA_sharedfp", "^sm,lockedfile", 0);
   setenv("OMPI_MCA_fbtl_posix_write_datasieving", "0", 1);
 }
@@ -125,8 +130,8 @@ static int keep(int verdict)
 
 enum { TRIES = 3, PATIENCE = 120 /* seconds */ };
 
-/* Where one rank cannot open the file, ompio waits on it for the others, and they for it: the first
- * that loses patience ends the job.  Most causes show before, when each rank opens the file by
+/* Where one rank cannot open the file, ompio waits (above): the first rank that loses patience ends
+ * the job.  Most causes show before, when each rank opens the file by
  * itself (h5_file.c). */
 int MPI_File_open(MPI_Comm comm, const char *name, int mode, MPI_Info info, MPI_File *file)
 {

@@ -179,6 +179,17 @@ static PetscErrorCode add_job(json_text *j)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* What a run that was killed left of records half written.  On rank 0. */
+static void remove_remains(const char output[])
+{
+  static const char *const record[] = {"run", "run.failed", "status"};
+  char path[PETSC_MAX_PATH_LEN];
+
+  for (size_t i = 0; i < sizeof record / sizeof record[0]; i++)
+    if (snprintf(path, sizeof path, "%s.%s.json.part", output, record[i]) < (int)sizeof path)
+      unlink(path);
+}
+
 PetscErrorCode sidecar_create(MPI_Comm comm, const options *o, const char output[], sidecar **out)
 {
   char start[32];
@@ -191,6 +202,7 @@ PetscErrorCode sidecar_create(MPI_Comm comm, const options *o, const char output
   PetscCallMPI(MPI_Comm_rank(comm, &s->rank));
   PetscCallMPI(MPI_Comm_size(comm, &s->size));
   PetscCall(PetscStrallocpy(output, &s->output));
+  if (!s->rank) remove_remains(output);
   s->start_time = MPI_Wtime();
   json_now(start);
   PetscCall(add_text(&s->head, "started", start));

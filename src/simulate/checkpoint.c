@@ -306,12 +306,28 @@ static int discard_damaged(checkpoint *c)
   return unlink(c->path) && errno != ENOENT ? errno : 0;
 }
 
-PetscErrorCode checkpoint_write(checkpoint *c)
+/* The fresh file takes its place; what cannot is removed, for the next run would not know it.  Collective. */
+static PetscErrorCode commit(checkpoint *c, h5_file **f)
 {
-  const double start = MPI_Wtime();
   char message[BASE_MESSAGE_SIZE];
   PetscErrorCode code;
   int problem = 0;
+
+  PetscFunctionBegin;
+  code = h5_commit(f);
+  if (!c->rank && !code) problem = discard_damaged(c);
+  if (!c->rank && !code && !problem) problem = rotate(c);
+  if (!c->rank && (code || problem)) unlink(c->fresh);
+  PetscCall(code);
+  snprintf(message, sizeof message, "%.800s: cannot be written (%s)", c->path, strerror(problem));
+  PetscCall(base_agree(c->comm, problem ? BASE_EXIT_OUTPUT : 0, message));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode checkpoint_write(checkpoint *c)
+{
+  const double start = MPI_Wtime();
+  PetscErrorCode code;
   h5_file *f;
 
   PetscFunctionBegin;
@@ -320,11 +336,7 @@ PetscErrorCode checkpoint_write(checkpoint *c)
   code = write_parts(c, f);
   if (code) (void)h5_close(&f);
   PetscCall(code);
-  PetscCall(h5_commit(&f));
-  if (!c->rank) problem = discard_damaged(c);
-  if (!c->rank && !problem) problem = rotate(c);
-  snprintf(message, sizeof message, "%.800s: cannot be written (%s)", c->path, strerror(problem));
-  PetscCall(base_agree(c->comm, problem ? BASE_EXIT_OUTPUT : 0, message));
+  PetscCall(commit(c, &f));
   if (c->from) c->from = c->path;
   c->written = MPI_Wtime();
   c->steps = 0;
@@ -381,5 +393,6 @@ PetscErrorCode checkpoint_finish(checkpoint *c)
   unlink(c->previous);
   unlink(c->fresh);
   h5_remove_remains(c->fresh);
+  h5_remove_remains(c->path); /* of a probe that was cut short */
   PetscFunctionReturn(PETSC_SUCCESS);
 }

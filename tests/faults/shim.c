@@ -8,8 +8,7 @@
  *                "kill": SIGKILL
  *     mode       once, or ever (from the n-th call on)
  *   FAULT_RANK   the rank that it happens to (0); -1: every rank
- *   FAULT_PATH   files that count have this in their path; not ompio's own beside ours (.part.data.1):
- *                where it cannot open one on a single rank, its close hangs, whatever we do
+ *   FAULT_PATH   files that count have this in their path
  *   FAULT_COUNT  a file to which the number of calls is written at the end of that rank
  *
  * Methods of SQLite's tests ("fails once", "fails for ever", n = 1.. until a run passes untouched).
@@ -108,7 +107,6 @@ static bool is_watched(const char path[])
   if (!fault.is_mine || !path || !part) return false;
   if (path[0] != '/' && !getcwd(folder, sizeof folder)) return false;
   snprintf(whole, sizeof whole, "%s/%s", folder, path);
-  if (strstr(whole, ".part.data.") || strstr(whole, ".part.metadata.")) return false;
   return strstr(whole, part);
 }
 

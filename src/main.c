@@ -26,6 +26,7 @@ static void leave(int signal_number)
   size_t n = strlen(message);
 
   (void)signal_number;
+  base_unfinished_remove();
   if (final_code || !n) _exit(final_code);
   if (!base_tell_here()) { /* whoever tells takes this rank along */
     sleep(PATIENCE);
@@ -93,12 +94,14 @@ static int agree(MPI_Comm comm, PetscErrorCode error)
       complain(message, code);
     else
       sleep(PATIENCE); /* whoever tells takes this rank along */
+    base_unfinished_remove();
     MPI_Abort(comm, code);
   }
   mine = code ? rank : size;
   MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, comm);
   if (first == size) return BASE_EXIT_DONE;
   if (rank == first) complain(message, code);
+  base_unfinished_remove();
   (void)MPI_Bcast(&code, 1, MPI_INT, first, comm);
   return code;
 }

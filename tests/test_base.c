@@ -3,8 +3,10 @@
 #include "gradus/base.h"
 #include "mpi_check.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 START_TEST(agree_says_nothing_when_all_is_well)
 {
@@ -46,6 +48,37 @@ START_TEST(the_first_message_is_kept)
   ck_assert_str_eq(base_error_message(), "first");
   base_error_forget();
   ck_assert_str_eq(base_error_message(), "");
+}
+END_TEST
+
+static void make_file(const char path[])
+{
+  FILE *f = fopen(path, "w");
+
+  ck_assert_ptr_nonnull(f);
+  fclose(f);
+}
+
+START_TEST(what_is_unfinished_is_removed)
+{
+  char path[4][PETSC_MAX_PATH_LEN]; /* ended; half written; replaced by another's; not there */
+  PetscMPIInt rank;
+
+  MPI_Comm_rank(PETSC_COMM_WORLD, &rank);
+  for (int i = 0; i < 4; i++) {
+    snprintf(path[i], sizeof path[i], "%s/unfinished.%d.%d", getenv("TEST_TMP"), (int)rank, i);
+    if (i < 3) make_file(path[i]);
+    base_unfinished_begin(path[i]);
+  }
+  base_unfinished_end(path[0]);
+  ck_assert_int_eq(rename(path[2], path[3]), 0); /* keeps the first's inode from coming again */
+  make_file(path[2]);
+  base_unfinished_remove();
+  ck_assert_int_eq(access(path[0], F_OK), 0);
+  ck_assert_int_ne(access(path[1], F_OK), 0);
+  ck_assert_int_eq(access(path[2], F_OK), 0);
+  ck_assert_int_eq(access(path[3], F_OK), 0);
+  for (int i = 0; i < 4; i++) base_unfinished_end(path[i]);
 }
 END_TEST
 
@@ -101,6 +134,7 @@ Suite *suite(void)
   tcase_add_test(tc, agree_brings_one_ranks_message_to_all);
   tcase_add_test(tc, agree_prefers_the_lowest_rank);
   tcase_add_test(tc, the_first_message_is_kept);
+  tcase_add_test(tc, what_is_unfinished_is_removed);
   tcase_add_test(tc, one_of_the_ranks_that_fail_alone_tells);
   tcase_add_test(tc, exit_codes);
   suite_add_tcase(s, tc);

@@ -86,6 +86,14 @@ void base_error_expect(unsigned seconds, int exit_code, const char message[]);
 /* base_error_forget - start afresh after an error that was dealt with */
 void base_error_forget(void);
 
+/* base_unfinished_begin, base_unfinished_end - the file under this path, which is there, is half written;
+ * base_unfinished_remove() removes all such files, for a run that ends without tidying up, also in a
+ * signal handler; not a file that another run has since put there.  Not collective.
+ * In      path  borrowed until base_unfinished_end() */
+void base_unfinished_begin(const char path[]);
+void base_unfinished_end(const char path[]);
+void base_unfinished_remove(void);
+
 /* base_tell_begin, base_tell_end - ranks may fail alone on comm, or no longer.  is_apart: each as if
  * on a node of its own, for tests.  Collective. */
 void base_tell_begin(MPI_Comm comm, bool is_apart);

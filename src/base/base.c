@@ -4,11 +4,18 @@
 #include "gradus/base.h"
 
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+enum { MAX_UNFINISHED = 8 };
 
 static char first_message[BASE_MESSAGE_SIZE];
 static PetscErrorCode first_code;
 static unsigned deadline;
+static struct {
+  const char *path; /* borrowed; NULL: free */
+  ino_t inode;
+} unfinished[MAX_UNFINISHED];
 
 /* An allocation failed: what is had already, and what may be. */
 static void tell_memory(const char who[])
@@ -80,6 +87,36 @@ void base_error_forget(void)
   first_message[0] = '\0';
   first_code = PETSC_SUCCESS;
   if (deadline) alarm(0);
+}
+
+void base_unfinished_begin(const char path[])
+{
+  struct stat status;
+
+  if (stat(path, &status)) return;
+  for (int i = 0; i < MAX_UNFINISHED; i++)
+    if (!unfinished[i].path) {
+      unfinished[i].inode = status.st_ino;
+      unfinished[i].path = path;
+      return;
+    }
+}
+
+void base_unfinished_end(const char path[])
+{
+  for (int i = 0; i < MAX_UNFINISHED; i++)
+    if (unfinished[i].path == path) unfinished[i].path = NULL;
+}
+
+void base_unfinished_remove(void)
+{
+  struct stat status;
+
+  for (int i = 0; i < MAX_UNFINISHED; i++) {
+    const char *path = unfinished[i].path;
+
+    if (path && !stat(path, &status) && status.st_ino == unfinished[i].inode) unlink(path);
+  }
 }
 
 int base_exit_code(PetscErrorCode code)

@@ -126,6 +126,7 @@ static PetscErrorCode file_destroy(h5_file **file)
   h5_watch_end(&code);
   PetscCallMPI(MPI_Barrier(f->comm)); /* nobody writes to it any more */
   if (f->part && f->rank == 0) unlink(f->part);
+  if (f->part) base_unfinished_end(f->part);
   PetscCallMPI(MPI_Comm_free(&f->comm));
   PetscCall(PetscFree(f->part));
   PetscCall(PetscFree(f->path));
@@ -276,6 +277,7 @@ static void try_part(h5_job *job)
     h5_job_find(job, BASE_EXIT_OUTPUT, "cannot be opened (%s)", strerror(errno));
   else
     close(fd);
+  base_unfinished_begin(job->file->part);
 }
 
 static PetscErrorCode create_part(h5_file *file)
@@ -395,7 +397,10 @@ PetscErrorCode h5_commit(h5_file **file)
   PetscCheck((*file)->part, (*file)->comm, PETSC_ERR_ORDER, "%s: was opened to be read",
              (*file)->path);
   code = finish_part(*file);
-  if (!code) PetscCall(PetscFree((*file)->part)); /* the name is free for others again */
+  if (!code) {
+    base_unfinished_end((*file)->part);
+    PetscCall(PetscFree((*file)->part)); /* the name is free for others again */
+  }
   PetscCall(file_destroy(file));
   PetscCall(code);
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -7,7 +7,8 @@ allocation fail, once or for ever, or kills the process there.  Whatever happens
 whole new one; exit 0 only with the right answer; else one line that names the file, and the code of
 DESIGN.md, section 2; no .part is left by a run that could still tidy up.  An interrupted or short write
 is no failure at all.  Runs that write checkpoints, or go on from one, then end by the same command with
-the bytes of an undisturbed run, and nothing is left in the folder but results.
+the bytes of an undisturbed run, and nothing is left in the folder but results.  After a kill the checkpoints
+that are there are whole, and only the steps since the newest are done again.
 
 Without arguments the quick tier: few values of n a row, spread evenly.  "full": every n, on 1 and on 2
 ranks, each errno once and for ever (make stress).  "full simulate 2 50": one case, on so many ranks, at
@@ -16,12 +17,15 @@ most so many values of n a row.
 import concurrent.futures
 import errno
 import functools
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import time
+
+from helper_digest import look
 
 GRADUS, MPIEXEC, ROOT = os.environ["GRADUS"], os.environ["MPIEXEC"], os.environ["TEST_TMP"]
 FULL = sys.argv[1:2] == ["full"]
@@ -31,7 +35,8 @@ SHIM = os.path.join(os.environ["BUILD"], "tests", "shim.so")
 QUIET = ["-quiet", "-progress", "none", "-overwrite", "-output", "o.h5"]
 RESULTS = {"o.h5", "o.h5.run.json", "o.h5.status.json"}
 TINY, ISHIGAMI = os.path.abspath("inputs/tiny/run.yaml"), os.path.abspath("inputs/sweep/ishigami.yaml")
-STEPS = ["sensitivity", TINY, *"-replicates 1 -days 20 -checkpoint_every 8steps".split()]
+N_STEP, INTERVAL = 20, 8
+STEPS = ["sensitivity", TINY, *f"-replicates 1 -days {N_STEP} -checkpoint_every {INTERVAL}steps".split()]
 CASES = {
     "simulate": ["simulate", TINY, "-replicates", "2", "-days", "10"],
     "world": ["world", "-import", "persons", "-persons", os.path.abspath("inputs/tiny/persons.csv")],
@@ -96,6 +101,20 @@ def go_on(case, folder, ranks, reference):
     return f"left at the end: {sorted(more)}" if more and case in GOES_ON else ""
 
 
+def after_kill(case, folder, is_done):
+    """What is wrong with the checkpoints that a kill left, and how many steps are still to be done: each
+    checkpoint of "checkpoints" is INTERVAL steps after the one before; None if that is not known."""
+    names, torn = look(os.path.join(folder, "o.h5"))
+    if torn or (case == "resumed" and not names and not is_done):
+        return f"checkpoints: {names}, torn: {torn}", None
+    return "", None if case != "checkpoints" or is_done else N_STEP - INTERVAL * len(names)
+
+
+def count_steps(folder):
+    with open(os.path.join(folder, "o.h5.run.json")) as f:
+        return json.load(f)["steps"]
+
+
 def told_wrongly(case, kind, action, done):
     """What is wrong with how a failure is told."""
     codes = [5] if kind == "malloc" else [3, 4] if case == "resumed" else [4]  # 3: its checkpoint cannot be read
@@ -120,12 +139,14 @@ def wrong(case, ranks, rank, kind, n, action, mode, reference, old):
         return "still running"
     path = os.path.join(folder, "o.h5")
     left = content(path) if os.path.exists(path) else None
-    faults = []
+    faults, to_do = [], None
     if left not in (old, reference):
         faults.append("the result is neither the old nor the new one")
     if action == "kill":
         if done.returncode == 0:
             faults.append("exit 0 after a kill")
+        torn, to_do = after_kill(case, folder, left == reference)
+        faults += filter(None, [torn])
     elif done.returncode == 0:
         if left != reference:
             faults.append("exit 0 without the result")
@@ -138,6 +159,8 @@ def wrong(case, ranks, rank, kind, n, action, mode, reference, old):
             faults.append(f"left: {parts}")
     if not faults and (action == "kill" or case in GOES_ON):
         faults += filter(None, [go_on(case, folder, ranks, reference)])
+        if to_do is not None and count_steps(folder) != to_do:
+            faults.append(f"{count_steps(folder)} steps were done again, not {to_do}")
     if not faults:
         shutil.rmtree(folder)
     return "; ".join(faults)

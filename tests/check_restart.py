@@ -15,6 +15,8 @@ import subprocess
 import sys
 import time
 
+from helper_digest import look
+
 GRADUS, TMP, MPIEXEC = os.environ["GRADUS"], os.environ["TEST_TMP"], os.environ["MPIEXEC"]
 STRESS = bool(os.environ.get("STRESS"))
 TINY = "inputs/tiny/run.yaml"
@@ -201,7 +203,7 @@ def kills(name, args, n, ranks, every, seed):
     took = time.time() - began
     while killed < n:
         clear(out)
-        code = None
+        code, had = None, 0
         for _ in range(4 * n):
             job = start(args, out, ranks + 2 * (killed < n), ["-checkpoint_every", every, "-checkpoint", "auto"])
             if killed < n:
@@ -213,10 +215,15 @@ def kills(name, args, n, ranks, every, seed):
             if code == 0:
                 break
             time.sleep(0.3)
+            names, torn = look(os.path.join(TMP, out))
+            if torn or (had and not names and not os.path.exists(os.path.join(TMP, out))):
+                say(False, f"{name}: seed {seed}, {killed} kills: checkpoints {names}, torn {torn}")
+                return
+            had = len(names)
         if code or not is_same(args, out):
             say(False, f"{name}: seed {seed}, {killed} kills", (code, err, left(out)))
             return
-    say(True, f"{name}: {killed} kills")
+    say(True, f"{name}: {killed} kills, each checkpoint that they left is whole")
 
 
 def killed():

@@ -296,13 +296,14 @@ PetscErrorCode session_write_estimator(const session *s, h5_file *f, const char 
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* What checkpoints cost, for the sidecar. */
+/* The steps of this session and what its checkpoints cost, for the sidecar. */
 static PetscErrorCode session_note_cost(session *s)
 {
   checkpoint_cost cost;
 
   PetscFunctionBegin;
   checkpoint_get_cost(s->checkpoint, &cost);
+  PetscCall(sidecar_int(s->side, "steps", cost.n_step));
   PetscCall(sidecar_int(s->side, "sessions_before", cost.n_session));
   PetscCall(sidecar_int(s->side, "checkpoints_written", cost.n_write));
   PetscCall(sidecar_real(s->side, "checkpoint_seconds", cost.seconds));
@@ -330,16 +331,13 @@ static PetscErrorCode session_note_estimator(session *s)
 /* How far a run came that did not come to its end, and what the next one goes on from. */
 static PetscErrorCode session_note_end(session *s, bool is_stopped)
 {
-  checkpoint_cost cost;
-
   PetscFunctionBegin;
-  checkpoint_get_cost(s->checkpoint, &cost);
   if (is_stopped) {
     PetscCall(sidecar_int(s->side, "exit_code", BASE_EXIT_STOPPED));
     PetscCall(sidecar_text(s->side, "error", base_error_message()));
   }
   if (s->p) PetscCall(progress_note(s->p, s->side));
-  PetscCall(sidecar_int(s->side, "steps", cost.n_step));
+  PetscCall(session_note_cost(s));
   PetscCall(sidecar_text(s->side, "checkpoint", checkpoint_newest(s->checkpoint)));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -357,7 +355,7 @@ PetscErrorCode session_close(session **out, PetscErrorCode code)
   if (s->p) PetscCall(progress_finish(s->p, state));
   if (s->side && (is_failed || is_stopped)) (void)session_note_end(s, is_stopped);
   if (s->side && (!code || is_stopped)) {
-    PetscCall(session_note_cost(s));
+    if (!is_stopped) PetscCall(session_note_cost(s));
     PetscCall(session_note_estimator(s));
     if (!code && s->s && s->s->agent_steps > 0)
       PetscCall(sidecar_real(s->side, "step_seconds",

@@ -366,9 +366,12 @@ PetscErrorCode checkpoint_poll(checkpoint *c, MPI_Comm comm, bool is_step)
   PetscCallMPI(MPI_Comm_size(comm, &size));
   wish = checkpoint_wants(c, !rank, is_step);
   if (size > 1) PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &wish, 1, MPI_INT, MPI_MAX, comm));
-  if (wish == CHECKPOINT_GO_ON) PetscFunctionReturn(PETSC_SUCCESS);
-  if (size == c->size && may_write(c)) PetscCall(checkpoint_write(c));
-  if (wish == CHECKPOINT_DUE) PetscFunctionReturn(PETSC_SUCCESS);
+  if (wish != CHECKPOINT_GO_ON && size == c->size && may_write(c)) PetscCall(checkpoint_write(c));
+  if (wish <= CHECKPOINT_DUE) { /* a step comes now */
+    c->steps += is_step;
+    c->cost.n_step += is_step;
+    PetscFunctionReturn(PETSC_SUCCESS);
+  }
   c->is_written = size == c->size;
   checkpoint_describe(wish, sizeof text, text);
   base_fail(comm, BASE_EXIT_STOPPED, "stopped by %s; run the same command again to go on (%s)",

@@ -89,8 +89,6 @@ checkpoint_wish checkpoint_wants(checkpoint *c, bool is_leader, bool is_step)
     if (now - c->stop_looked > 1) checkpoint_look_for_stop(c, false);
     wish = PetscMax(wish, by_time(c, now));
   }
-  c->steps += is_step;
-  c->cost.n_step += is_step;
   return PetscMax(wish, (checkpoint_wish)caught);
 }
 

@@ -104,6 +104,21 @@ def ranks_of(job):
     return [int(p) for p in subprocess.run(["pgrep", "-P", str(job.pid)], capture_output=True, text=True).stdout.split()]
 
 
+def is_alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def seconds_until_gone(pids, most=20):
+    began = time.monotonic()
+    while any(map(is_alive, pids)) and time.monotonic() - began < most:
+        time.sleep(0.005)
+    return time.monotonic() - began
+
+
 def send(job, number, ranks):
     for pid in ranks_of(job) if ranks > 1 else [job.pid]:
         try:
@@ -177,10 +192,11 @@ def optimisers():
 
 # ---- written on a ranks, read on b
 
+ALL_PAIRS = [(a, b) for a in range(1, 9) for b in range(1, 9)]
+
+
 def ranks():
-    PAIRS = [(1, 8), (8, 1), (2, 3), (3, 2), (4, 7), (7, 4), (5, 6), (6, 5)]
-    if STRESS:
-        PAIRS = [(a, b) for a in range(1, 9) for b in range(1, 9)]
+    PAIRS = ALL_PAIRS if STRESS else [(1, 8), (8, 1), (2, 3), (3, 2), (4, 7), (7, 4), (5, 6), (6, 5)]
     SMALL = ["sensitivity", TINY, "-replicates", "1", "-estimator", "pathwise", "-by", "group,area"]
     PARTITIONS = ["blocks", "hilbert", "ptscotch"]
     for i, (a, b) in enumerate(PAIRS):
@@ -190,6 +206,14 @@ def ranks():
     GROUPS = ["sensitivity", TINY, "-replicates", "7", "-estimator", "pathwise"]
     stop_and_go_on("groups of ranks, then one world", GROUPS, 90, (4, 2), (["-ranks_per_world", "1"], []))
     stop_and_go_on("one world, then groups of ranks", GROUPS, 90, (2, 4), ([], ["-ranks_per_world", "2"]))
+
+
+def ranks_of_searches():
+    SEARCH = ["calibrate", TINY, *"-replicates 1 -start prior -family normal -draws 2 -tao_max_it 1".split()]
+    SWEEP = ["sweep", TINY, *"-replicates 1 -days 10 -times 10 -free beta_household,beta_school -estimator none -points 4 -resamples 0".split()]
+    for name, args, k in (("calibration", SEARCH, 900), ("sweep", SWEEP, 75)):
+        for a, b in ALL_PAIRS if STRESS else [(1, 4), (5, 2)]:
+            stop_and_go_on(f"{name} written on {a} ranks, read on {b}", args, k, (a, b))
 
 
 # ---- killed at random instants
@@ -272,16 +296,71 @@ def asked():
     say(code == 0 and is_same(LONG, out), "after all of these the same bytes", (code, err))
     os.remove(os.path.join(TMP, "stop"))
 
-    out = "twice.h5"
-    job = start(["simulate", "-world", "synthetic:2000000", "-days", "1"], out)
-    wait_for(job, out, "load")  # and does not ask whether to stop
+    for ranks in (1, 3):
+        out = f"twice{ranks}.h5"
+        job = start(["simulate", "-world", "synthetic:2000000", "-days", "1"], out, ranks)
+        wait_for(job, out, "load")  # and does not ask whether to stop
+        pids = ranks_of(job) if ranks > 1 else [job.pid]
+        send(job, signal.SIGTERM, ranks)
+        time.sleep(0.1)
+        is_on = all(map(is_alive, pids))
+        send(job, signal.SIGTERM, ranks)
+        took = seconds_until_gone(pids)
+        code, err = finish(job)
+        say(is_on and code and (ranks > 1 or code == -signal.SIGTERM) and took < 0.5, f"a second SIGTERM ends {ranks} ranks at once",
+            (is_on, code, took, err))
+
+
+def instants():
+    """Signals at random instants among the steps, on 4 ranks; TERM through mpirun, which kills after 1 s."""
+    out, rng, codes, wrong = "instants.h5", random.Random(4), [], []
+    LONG = ["sensitivity", TINY, *"-replicates 40 -estimator pathwise -by group,area".split()]
+    began = time.monotonic()
+    reference(LONG)
+    took = time.monotonic() - began
+    for i in range(60 if STRESS else 5):
+        number = (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT)[i % 3]
+        clear(out)
+        job = start(LONG, out, 4)
+        wait_for(job, out, "sensitivity")
+        time.sleep(rng.uniform(0, 0.7 * took))
+        send(job, number, 4)
+        code, err = finish(job)
+        codes.append(code)
+        names, torn = look(os.path.join(TMP, out))
+        if code not in (0, 85) or torn or (code == 85 and (not names or f"stopped by {number.name};" not in err)):
+            wrong.append((i, number, code, err, names, torn))
+        code, err = run(LONG, out, 2)
+        if code not in (0, 2) or not is_same(LONG, out):  # 2: it was done already
+            wrong.append((i, number, code, err))
+    say(not wrong and codes.count(85) > len(codes) // 2, f"signals at {len(codes)} random instants on 4 ranks: {codes.count(85)} stopped, the same bytes",
+        (codes, wrong))
+    # mpirun sends its ranks CONT, TERM a second later, KILL after another: a rank has 1.0 s from TERM on
+    ends = []
+    while len(ends) < 3 and min(ends, default=9) >= 1:
+        clear(out)
+        job = start(LONG, out, 4)
+        wait_for(job, out, "sensitivity")
+        pids = ranks_of(job)
+        send(job, signal.SIGTERM, 4)
+        ends.append(seconds_until_gone(pids))
+        code, err = finish(job)
+    names, torn = look(os.path.join(TMP, out))
+    say(len(pids) == 4 and ends[-1] < 1 and names and not torn and code == 85,
+        f"from TERM to the end of 4 ranks {ends[-1]:.2f} s, with a checkpoint", (pids, ends, names, torn, code, err))
+    longer = [*LONG[:2], "-replicates", "200", *LONG[4:], "-checkpoint_every", "30steps"]
+    clear(out)
+    job = start(longer, out, 4)
+    wait_for(job, out, "sensitivity")
+    pids = ranks_of(job)
+    while job.poll() is None and not os.path.exists(os.path.join(TMP, out) + ".checkpoint"):
+        time.sleep(0.01)
     job.send_signal(signal.SIGTERM)
-    time.sleep(0.1)
-    is_on = job.poll() is None
-    began = time.time()
-    job.send_signal(signal.SIGTERM)
+    took = seconds_until_gone(pids)
     code, err = finish(job)
-    say(is_on and code == -signal.SIGTERM and time.time() - began < 0.5, "a second SIGTERM ends at once", (is_on, code, err))
+    names, torn = look(os.path.join(TMP, out))
+    say(code and took < 4 and names and not torn, f"TERM to mpirun: 4 ranks gone after {took:.2f} s, a whole checkpoint stands",
+        (took, names, torn, code, err))
 
 
 # ---- damage, and other options
@@ -385,7 +464,7 @@ def damaged():
     say(code == 0 and left("bad.h5") == [os.path.join(TMP, "bad.h5")], "-checkpoint none", (code, err))
 
 
-SECTIONS = [stops, optimisers, ranks, killed, killed_calibrating, asked, damaged]
+SECTIONS = [stops, optimisers, ranks, ranks_of_searches, killed, killed_calibrating, asked, instants, damaged]
 for section in SECTIONS:
     if section.__name__ in (sys.argv[1:] or [f.__name__ for f in SECTIONS]):
         section()

@@ -25,9 +25,32 @@ verdict "1, 2 and 3 ranks count the same" \
 verdict "12 rows and a head" "$([ "$(wc -l <"$tmp/counts1")" -eq 13 ] && echo 1)"
 plan 1 plan.json "$run" -plan_slurm 3
 verdict "JSON is JSON" "$("$PYTHON" -m json.tool "$tmp/plan.json" >"$tmp/pretty" && echo 1)"
-verdict "lines for Slurm" "$(grep -q '^#SBATCH --ntasks=3$' "$tmp/said" &&
-  grep -q '^#SBATCH --mem-per-cpu=[0-9]*M$' "$tmp/said" &&
-  grep -q '^#SBATCH --time=0:[0-9][0-9]:00$' "$tmp/said" && echo 1)"
+
+# The lines for Slurm follow from the table: memory + 20 % in grains of 64 MB, time + 50 % + 2 minutes.
+slurm() { # command: is what was said right, and for that command?
+  "$PYTHON" - "$tmp/said" "$tmp/plan.csv" "$1" <<'EOF'
+import csv, math, re, sys
+said, rows = open(sys.argv[1]).read(), list(csv.DictReader(open(sys.argv[2])))
+def line(pattern): return re.search("^" + pattern + "$", said, re.M).groups()
+tasks, mib, (hours, minutes) = int(*line(r"#SBATCH --ntasks=(\d+)")), int(*line(r"#SBATCH --mem-per-cpu=(\d+)M")), line(r"#SBATCH --time=(\d+):(\d\d):00")
+runs, steps, seconds = map(float, line(r"# (\S+) runs of (\S+) steps, some (\S+) s with reading; .*"))
+command, partition = line(r"mpirun -q gradus (\S+) inputs/\S+ -partition (\S+)")
+mine = [r for r in rows if r["partition"] == partition]
+row = next(r for r in mine if int(r["ranks"]) == tasks)
+most = max(int(r["ranks"]) for r in mine if float(r["efficiency"]) >= 0.5 or r is mine[0])
+work = runs * steps * float(row["step_seconds"])
+def grains(bytes): return math.ceil(math.ceil(1.2 * bytes / 64e6) * 64e6 / 2**20)
+right = (command == sys.argv[3] and tasks in (most, 3) and mib == grains(float(row["memory_peak"])) and work <= seconds * 1.01
+         and seconds < work + 1 and abs(int(hours) * 60 + int(minutes) - math.ceil((1.5 * seconds + 120) / 60)) <= 1)
+print("1" if right else "")
+EOF
+}
+plan 1 plan.csv "$run" -plan_slurm 3 -plan_runs 9000
+verdict "lines for Slurm as the table says, of a calibration" "$(grep -q '^#SBATCH --ntasks=3$' "$tmp/said" && slurm calibrate)"
+plan 1 plan.csv "$run"
+verdict "more ranks while they are worth it, 100 evaluations" "$(grep -q '^# 80000 runs of 60 steps' "$tmp/said" && slurm calibrate)"
+plan 1 plan.csv inputs/sweep/sir_graph.yaml
+verdict "a sweep" "$(slurm sweep)"
 plan 1 plan.h5 "$run"
 verdict "a plan is a table: exit 2" "$([ $? -eq 2 ] && echo 1)"
 plan 1 plan.csv "$run" -plan_slurm 0

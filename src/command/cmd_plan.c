@@ -17,7 +17,7 @@ enum { MOST_RANKS = 16384, MOST_COUNTS = 64, MOST_LINE = 512 };
 
 /* What a job asks for beyond what is predicted. */
 static const double MORE_MEMORY = 1.2, MORE_TIME = 1.5;
-enum { MEMORY_GRAIN = 64000000, START_SECONDS = 120 };
+enum { MEMORY_GRAIN = 64000000, START_SECONDS = 120, EVALUATIONS = 100 };
 
 typedef struct plan_request {
   const char *output; /* NULL: none */
@@ -155,11 +155,33 @@ static PetscErrorCode say_rows(const session *s, int n, const plan_row row[])
 
 /* ---- Slurm ---- */
 
-/* Runs of the model that simulate or sensitivity make. */
+/* What the run file is of: the command that its own options say, or the plainest. */
+static const char *command_of(const session *s)
+{
+  return options_is_set(s->o, "data")     ? "calibrate"
+         : options_is_set(s->o, "design") ? "sweep"
+                                          : "simulate";
+}
+
+/* Runs of the model that the command makes; of a calibration, those of EVALUATIONS. */
 static double n_run(const session *s)
 {
+  const double runs = (double)(plan_runs(s) * options_int(s->o, "replicates"));
+
   if (options_is_set(s->o, "plan_runs")) return (double)options_int(s->o, "plan_runs");
-  return (double)(plan_runs(s) * options_int(s->o, "replicates"));
+  if (!strcmp(command_of(s), "calibrate"))
+    return runs * (double)(options_int(s->o, "draws") * EVALUATIONS);
+  return runs;
+}
+
+static const char *hint_of(const session *s)
+{
+  if (options_is_set(s->o, "plan_runs")) return "";
+  return !strcmp(command_of(s), "calibrate")
+           ? "# that is 100 evaluations of draws x replicates runs; -plan_runs says how many runs\n"
+         : !strcmp(command_of(s), "sweep")
+           ? "# that is one point; -plan_runs says how many runs\n"
+           : "";
 }
 
 static const plan_row *choose_row(const session *s, int n, const plan_row row[])
@@ -190,12 +212,11 @@ static PetscErrorCode say_slurm(const session *s, const plan_measures *m, int n,
                 "\n# %g runs of %g steps, some %.3g s with reading; memory + 20 %%, time + 50 %% + "
                 "2 minutes\n",
                 runs, steps, work));
-  PetscCall(
-    say(s, "# calibrate: draws x replicates runs an evaluation, -plan_runs says how many\n"));
+  PetscCall(say(s, "%s", hint_of(s)));
   PetscCall(say(s, "#SBATCH --ntasks=%d\n#SBATCH --cpus-per-task=1\n", (int)r->n_rank));
   PetscCall(say(s, "#SBATCH --mem-per-cpu=%.0fM\n", ceil(bytes / (1 << 20))));
   PetscCall(say(s, "#SBATCH --time=%ld:%02ld:00\n", minutes / 60, minutes % 60));
-  PetscCall(say(s, "mpirun -q gradus simulate %s -partition %s\n",
+  PetscCall(say(s, "mpirun -q gradus %s %s -partition %s\n", command_of(s),
                 options_file(s->o) ? options_file(s->o) : "RUN.yaml", r->partition));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

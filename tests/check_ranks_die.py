@@ -8,7 +8,8 @@ its final name: an old one is as it was.
 KILL and SEGV are sent to rank 2 in the middle of the steps of a run.  _exit(0), _exit(1) and
 MPI_Abort are what a rank does there on SIGUSR2, by a preloaded library that this test compiles.  A
 rank fails alone in a reader where the same library makes its read of the world fail.  mpirun is
-killed by SIGKILL and by SIGTERM.
+killed by SIGKILL and by SIGTERM.  A rank is killed while a checkpoint is written, too: then the checkpoints
+that stand are whole, of the digest.  STRESS=1 (make stress): ten times each.
 """
 import hashlib
 import os
@@ -18,9 +19,12 @@ import signal
 import subprocess
 import time
 
+from helper_digest import look
+
 GRADUS, MPIEXEC, TMP = os.environ["GRADUS"], os.environ["MPIEXEC"], os.environ["TEST_TMP"]
 RANKS, VICTIM = 4, 2
 END, GONE = 10, 3  # seconds
+TIMES = 10 if os.environ.get("STRESS") else 1
 SHIM = os.path.join(TMP, "die.so")
 SHIM_SOURCE = r"""
 #define _GNU_SOURCE
@@ -136,9 +140,24 @@ def digest(path):
         return hashlib.sha256(f.read()).hexdigest()
 
 
-def case(name, hurt=None, expected=None, **environment):
-    """hurt(mpirun, victim's pid), once the steps have begun; None: the run fails by itself.
-    expected: the exit code, where it is ours to choose."""
+def write_begins(output):
+    """Until a checkpoint is being written, and one stands already."""
+    for _ in range(3000):
+        if os.path.exists(output + ".checkpoint") and os.path.exists(output + ".checkpoint.new.part"):
+            return
+        time.sleep(0.002)
+
+
+def case(name, *rest, **more):
+    found = [once(f"{name} {i}", *rest, **more) for i in range(TIMES)]
+    faults = [f for f, _, _ in found if f]
+    print(f"FAIL {name}: " + "; ".join(faults) if faults else
+          f"ok {name}{f', {TIMES} times' * (TIMES > 1)}: over after {max(t for _, t, _ in found):.1f} s, exit code {found[0][2]}", flush=True)
+
+
+def once(name, hurt=None, expected=None, is_in_write=False, **environment):
+    """hurt(mpirun, victim's pid), once the steps have begun, or a checkpoint is being written; None: the run
+    fails by itself.  expected: the exit code, where it is ours to choose."""
     folder = os.path.join(TMP, name.replace(" ", "_"))
     os.makedirs(folder)
     output = os.path.join(folder, "o.h5")
@@ -146,7 +165,7 @@ def case(name, hurt=None, expected=None, **environment):
     env = dict(os.environ, **environment)
     # Enough runs for a minute: it is never the end that ends them.
     command = [MPIEXEC, "-q", "-n", str(RANKS), "-x", "LD_PRELOAD", GRADUS, "simulate", os.path.join(TMP, "run.yaml"),
-               "-output", output, "-overwrite", "-quiet", "-progress", "log"]
+               "-output", output, "-overwrite", "-quiet", "-progress", "log", *(["-checkpoint_every", "9steps"] if is_in_write else [])]
     env["LD_PRELOAD"] = SHIM if environment else ""
     with open(os.path.join(folder, "log"), "w") as log:
         job = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -154,6 +173,8 @@ def case(name, hurt=None, expected=None, **environment):
         if hurt:
             if steps_begin(output):
                 victims = ranks_of(output)
+            if is_in_write:
+                write_begins(output)
             if len(victims) != RANKS:
                 faults.append(f"{len(victims)} ranks in their steps, not {RANKS}")
             else:
@@ -161,7 +182,7 @@ def case(name, hurt=None, expected=None, **environment):
         start = time.monotonic()
         try:
             # Without a signal, the start of the ranks counts, too.
-            code = job.wait(timeout=END if hurt else 2 * END)
+            code = job.wait(timeout=END)
             took = time.monotonic() - start
             if code == 0 or expected not in (None, code):
                 faults.append(f"exit code {code}")
@@ -177,10 +198,13 @@ def case(name, hurt=None, expected=None, **environment):
                 os.kill(pid, signal.SIGKILL)
     if digest(output) != digest(os.path.join(TMP, "old.h5")):
         faults.append("the old result was touched")
+    names, torn = look(output)
+    if torn or (is_in_write and not names):
+        faults.append(f"checkpoints {names}, torn {torn}")
     if faults:
         with open(os.path.join(folder, "log")) as f:
             print(f.read()[-2000:])
-    print(f"FAIL {name}: " + "; ".join(faults) if faults else f"ok {name}: over after {took:.1f} s, exit code {code}", flush=True)
+    return "; ".join(faults), took, code
 
 
 def main():
@@ -199,6 +223,7 @@ def main():
 
     for number in (signal.SIGKILL, signal.SIGSEGV):
         case(f"a rank gets {number.name}", lambda job, pid, n=number: os.kill(pid, n))
+    case("a rank gets SIGKILL while a checkpoint is written", lambda job, pid: os.kill(pid, signal.SIGKILL), None, True)
     for how, name in (("0", "_exit(0)"), ("1", "_exit(1)"), ("abort", "MPI_Abort(7)")):
         case(f"a rank calls {name}", lambda job, pid: os.kill(pid, signal.SIGUSR2), 7 if how == "abort" else None, DIE=how, DIE_RANK=str(VICTIM))
     case("a rank fails alone in a reader", expected=3, DIE_READ="world.h5", DIE_RANK=str(VICTIM))

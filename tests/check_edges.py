@@ -5,7 +5,8 @@ F1  no number, or none that is finite: in a parameter, in data, in a world, aris
     one component of a gradient, in the prior's draws.  It is refused by its place (2, 3), or the run ends
     with code 6 and one line; else every number of the result is finite.
 F2  one agent, more ranks than agents, one venue of all, venues of one, empty kinds, nobody infected,
-    everybody, chances of 0 and 1: the right counts, finite derivatives, the same bytes on 1 and 4 ranks.
+    everybody, chances of 0 and 1: the right counts, finite derivatives, the same bytes on 1 rank and on 8, 4 or
+    2; STRESS=1 (make stress) all on 1, 4 and 8.
 A3  households in any order, their members in theirs: the same numbers.  (The order within a household
     names its agents: src/world/README.md, section 1.)
 A4  the same run ten times on 3 ranks, while the other core is busy: the same bytes.
@@ -24,6 +25,7 @@ import numpy as np
 GRADUS, TMP, MPIEXEC = os.environ["GRADUS"], os.environ["TEST_TMP"], os.environ["MPIEXEC"]
 TINY = "inputs/tiny/run.yaml"
 OUT = os.path.join(TMP, "o.h5")
+STRESS = bool(os.environ.get("STRESS"))
 
 
 def say(is_right, name, more=""):
@@ -134,15 +136,18 @@ def sizes():
     for name, rows, more, infected in cases:
         persons = table(rows)
         fault = ""
-        for command in (["simulate"], ["sensitivity", "-estimator", "pathwise", "-free", "latent_period,beta_household"], ["sensitivity", "-estimator", "fd", "-free", "latent_period"]):
-            got = [run([*command, "-world", persons, "-replicates", "2", *more], n, OUT + str(n)) for n in (1, 4)]
-            if got[0][0] or got[1][0]:
+        for command, ranks in ((["simulate"], [1, 8]), (["sensitivity", "-estimator", "pathwise", "-free", "latent_period,beta_household"], [1, 4]),
+                               (["sensitivity", "-estimator", "fd", "-free", "latent_period"], [1, 2])):
+            ranks = [1, 4, 8] if STRESS else ranks
+            got = [run([*command, "-world", persons, "-replicates", "2", *more], n, OUT + str(n)) for n in ranks]
+            if any(code for code, _ in got):
                 fault = got
                 break
             found = numbers(OUT + "1")
             last = found["observables/infections"][:, -1]
-            if not filecmp.cmp(OUT + "1", OUT + "4", False):
-                fault = f"{command}: other bytes on 4 ranks"
+            for n in ranks[1:]:
+                if not filecmp.cmp(OUT + "1", OUT + str(n), False):
+                    fault = f"{command}: other bytes on {n} ranks"
             if infected is not None and not (last == infected).all():
                 fault = f"{command}: {last} infected, not {infected}"
             if not all(np.isfinite(x).all() for x in found.values() if x.dtype.kind == "f"):
@@ -163,8 +168,9 @@ def sizes():
     for name, args in {"a graph of two": ["-graph", "complete", "-graph_nodes", "2"], "a chance of nearly 1": [*graph, "-parameters_beta", "0.9999999999999999"],
                        "a chance of 1e-300": [*graph, "-parameters_beta", "1e-300"], "nearly all infected": [
                            *graph, "-parameters_initial_fraction", "0.9999999999999999"]}.items():
-        got = [run(["simulate", "-model", "sir_graph", "-steps", "5", *args], n, OUT + str(n)) for n in (1, 4)]
-        is_right = not got[0][0] and not got[1][0] and filecmp.cmp(OUT + "1", OUT + "4", False)
+        ranks = (1, 4, 8) if STRESS else (1, 4)
+        got = [run(["simulate", "-model", "sir_graph", "-steps", "5", *args], n, OUT + str(n)) for n in ranks]
+        is_right = not any(code for code, _ in got) and all(filecmp.cmp(OUT + "1", OUT + str(n), False) for n in ranks)
         say(is_right and all(np.isfinite(x).all() for x in numbers(OUT + "1").values()), f"sir_graph: {name}", got)
 
 

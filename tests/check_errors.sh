@@ -47,6 +47,10 @@ expect "an option of another command" 2 1 'draws' simulate run.yaml -draws 4 $q 
 expect "an unknown command" 2 1 'simulte.*did you mean simulate' simulte run.yaml
 expect "an output that cannot be written" 4 1 'no/such/folder' simulate run.yaml $q -output no/such/folder/o.h5
 touch "$tmp/there.h5"
+# /sys takes no files, not even root's.
+denied='cannot be written \((Permission denied|Read-only file system|Operation not permitted)\)'
+expect "an output in a folder that is read only" 4 1 "/sys/kernel/o.h5.*$denied" simulate run.yaml $q -output /sys/kernel/o.h5
+expect "a checkpoint there" 4 1 "/sys/kernel/c: $denied" simulate run.yaml $q -output o.h5 -checkpoint /sys/kernel/c
 expect "an output that exists" 2 1 'there.h5.*overwrite' simulate run.yaml $q -output there.h5
 expect "an unknown free parameter" 2 1 'beta_scool.*did you mean beta_school' sensitivity run.yaml -free beta_scool $q -output o.h5
 expect "a wrong value of PETSc is not swallowed" 2 1 'tao_max_itt' calibrate run.yaml -free beta_school -data cases.csv -tao_max_itt 3 $q -output o.h5
@@ -152,3 +156,14 @@ if "$GRADUS" simulate "$tmp/run.yaml" -overwrite -output "$tmp/full.h5" >/dev/fu
 else
   [ $? -eq 4 ] && echo "ok a full standard output" || echo "FAIL a full standard output: wrong code"
 fi
+for output in "" "-quiet"; do
+  # shellcheck disable=SC2086
+  "$GRADUS" simulate "$tmp/run.yaml" $output -progress none -overwrite -output "$tmp/full.h5" >&- 2>"$tmp/err"
+  code=$? expected=$([ "$output" ] && echo 0 || echo 4)
+  if [ $code -eq "$expected" ] && [ "$(grep -c 'standard output: cannot be written' "$tmp/err")" -eq $((expected / 4)) ] &&
+    "$GRADUS" info "$tmp/full.h5" >/dev/null; then
+    echo "ok a closed standard output $output: exit $code, the result is whole"
+  else
+    echo "FAIL a closed standard output $output: exit $code: $(head -c 200 "$tmp/err")"
+  fi
+done

@@ -8,8 +8,10 @@ the sections to run.
 """
 import filecmp
 import glob
+import json
 import os
 import random
+import shlex
 import signal
 import subprocess
 import sys
@@ -363,6 +365,54 @@ def instants():
         (took, names, torn, code, err))
 
 
+SLOW = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+int fsync(int fd)
+{
+  char link[64], path[4096] = "";
+  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  if (readlink(link, path, sizeof path - 1) > 0 && strstr(path, ".checkpoint")) usleep(500000);
+  return ((int (*)(int))dlsym(RTLD_NEXT, "fsync"))(fd);
+}
+"""
+
+
+def elsewhere():
+    """-checkpoint FILE; and checkpoints so dear that -max_walltime must leave them time."""
+    out, path = "elsewhere.h5", os.path.join(TMP, "kept", "by.name")
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    clear(out)
+    named = ["-checkpoint", path]
+    told = [stopped(DUAL, out, 30, 2, named), stopped(DUAL, out, 30, 1, named)]
+    found = sorted(os.listdir(os.path.dirname(path)))
+    code, err = run(DUAL, out, 3, named)
+    say(all(t[0] for t in told) and found == ["by.name", "by.name.prev"] and code == 0 and is_same(DUAL, out) and not os.listdir(os.path.dirname(path)),
+        "-checkpoint FILE: written there, gone on from, removed", (told, found, code, err))
+
+    source, shim = os.path.join(TMP, "slow.c"), os.path.join(TMP, "slow.so")
+    with open(source, "w") as f:
+        f.write(SLOW)
+    subprocess.run([*shlex.split(os.environ.get("CC") or "cc"), "-w", "-shared", "-fPIC", source, "-o", shim, "-ldl"], check=True)
+    endless = ["simulate", TINY, "-replicates", "1000000", "-keep", "mean", "-max_walltime", "5s", "-checkpoint_every", "200steps"]
+    clear(out)
+    os.environ["LD_PRELOAD"] = shim
+    began = time.monotonic()
+    code, err = run(endless, out)
+    took = time.monotonic() - began
+    del os.environ["LD_PRELOAD"]
+    names, torn = look(os.path.join(TMP, out))
+    with open(os.path.join(TMP, out) + ".run.json") as f:
+        record = json.load(f)
+    cost = record["checkpoint_seconds"] / record["checkpoints_written"]
+    say(code == 85 and "max_walltime" in err and cost > 0.4 and record["seconds"] < 5 and names and not torn,
+        f"max_walltime 5 s with checkpoints of {cost:.1f} s: stopped after {record['seconds']:.1f} s", (code, err, took, cost, record["seconds"]))
+    clear(out)
+
+
 # ---- damage, and other options
 
 def damaged():
@@ -464,7 +514,7 @@ def damaged():
     say(code == 0 and left("bad.h5") == [os.path.join(TMP, "bad.h5")], "-checkpoint none", (code, err))
 
 
-SECTIONS = [stops, optimisers, ranks, ranks_of_searches, killed, killed_calibrating, asked, instants, damaged]
+SECTIONS = [stops, optimisers, ranks, ranks_of_searches, killed, killed_calibrating, asked, instants, elsewhere, damaged]
 for section in SECTIONS:
     if section.__name__ in (sys.argv[1:] or [f.__name__ for f in SECTIONS]):
         section()

@@ -198,6 +198,34 @@ run.wait()
 if os.path.exists(f"{TMP}/cut.h5"):  # it was faster
     os.remove(f"{TMP}/cut.h5")
 go_on("killed once a point was safe, gone on with on 2 ranks", "hagelloch", 2)
+
+
+def durable():
+    """kill -9 after the third of the checkpoints that follow each point: the points in it are not computed again."""
+    path, seen = f"{TMP}/durable.h5", set()
+    args = [TOWN, *"-replicates 1 -days 10 -times 10 -free beta_household,beta_school -estimator none -points 8 -resamples 0".split()]
+    whole = sweep(*args[:1], "durable.whole.h5", *args[1:])
+    command = ["sweep", *args, "-output", path, "-progress", "none", "-quiet", "-checkpoint_every", "10steps"]
+    job = subprocess.Popen([GRADUS, *command])
+    while job.poll() is None and len(seen) < 3:
+        if os.path.exists(path + ".checkpoint"):
+            seen.add(os.stat(path + ".checkpoint").st_mtime_ns)
+        time.sleep(0.0005)
+    job.kill()
+    job.wait()
+    newest = path + (".checkpoint" if os.path.exists(path + ".checkpoint") else ".checkpoint.prev")
+    with h5py.File(newest) as f:
+        n_kept = sum(len(f[name]) for name in ("tasks/result", "points/row") if name in f)
+    done = gradus(*command)
+    with open(path + ".run.json", encoding="utf-8") as f:
+        steps = json.load(f)["steps"]
+    with open(whole + ".run.json", encoding="utf-8") as f:
+        all_steps = json.load(f)["steps"]
+    say(not done.returncode and len(seen) == 3 and n_kept >= 2 and steps <= all_steps - 10 * n_kept and filecmp.cmp(path, whole, shallow=False),
+        f"killed after {n_kept} points: they are not computed again ({steps} of {all_steps} steps), the same bytes", (seen, done.stderr))
+
+
+durable()
 case, options = CASES["hagelloch"]
 gradus("sweep", case, *options, "-output", f"{TMP}/cut.h5", "-progress", "none", "-sweep_part", "1/3", "-test_stop", "500")
 done = gradus("sweep", case, *options, "-output", f"{TMP}/cut.h5", "-progress", "none", "-sweep_part", "2/3")

@@ -67,13 +67,15 @@ void checkpoint_look_for_stop(checkpoint *c, bool is_first)
  * checkpoint after it. */
 static checkpoint_wish by_time(checkpoint *c, double now)
 {
-  const double reserve = c->step_seconds + 1.5 * c->write_seconds;
+  const double write = 1.5 * c->write_seconds, reserve = c->step_seconds + write;
+  const double left = c->walltime - (now - c->start);
+  const bool is_due =
+    (c->every_steps ? c->steps >= c->every_steps : now - c->written >= c->every) ||
+    (c->share > 0 && (now - c->written) * c->share >= c->write_seconds);
 
-  if (now - c->start + reserve >= c->walltime) return CHECKPOINT_WALLTIME;
-  if (c->every_steps ? c->steps >= c->every_steps : now - c->written >= c->every)
-    return CHECKPOINT_DUE;
-  if (c->share > 0 && (now - c->written) * c->share >= c->write_seconds) return CHECKPOINT_DUE;
-  return CHECKPOINT_GO_ON;
+  /* the last one, too, if after this one there would be no room for another */
+  if (left <= reserve || (is_due && left <= reserve + write)) return CHECKPOINT_WALLTIME;
+  return is_due ? CHECKPOINT_DUE : CHECKPOINT_GO_ON;
 }
 
 checkpoint_wish checkpoint_wants(checkpoint *c, bool is_leader, bool is_step)

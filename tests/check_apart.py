@@ -7,21 +7,30 @@ preloaded library makes HDF5 do so in the process that walks through the file fi
 
 Then HDF5 files of the oldest format, whose metadata have no checksums, with 1 to 8 bytes changed and
 sealed anew: exit 0 or 3, never a crash or a hang.  60 of them; STRESS=1 (make stress) 2,000.
+
+Then posteriors, checkpoints and parts of sweeps as the program writes them, with values changed, bits
+flipped or a dataset of 2^40 rows put in place of one, sealed anew, read by the commands that use them: an
+exit code of ours, one line if it is not 0, at most 2 GB of address space more, never a crash or a hang.
+Arguments, if any, name the sections to run.
 """
 import collections
 import concurrent.futures
+import glob
 import hashlib
 import os
 import random
+import resource
 import shlex
+import shutil
 import subprocess
+import sys
 import time
 
 import h5py
 import numpy as np
 
 GRADUS, MPIEXEC, TMP = os.environ["GRADUS"], os.environ["MPIEXEC"], os.environ["TEST_TMP"]
-N = 2000 if os.environ.get("STRESS") else 60
+N, N_VALUES = (2000, 400) if os.environ.get("STRESS") else (60, 12)
 SHIM = os.path.join(TMP, "hurt.so")
 SOURCE = r"""
 #define _GNU_SOURCE
@@ -47,22 +56,22 @@ def say(is_right, name, more=""):
         print("     ", more, flush=True)
 
 
-def run(args, ranks=1, **environment):
+def run(args, ranks=1, preexec_fn=None, **environment):
     command = [MPIEXEC, "-q", "-n", str(ranks), GRADUS] if ranks > 1 else [GRADUS]
     began = time.time()
     try:
-        done = subprocess.run([*command, *args], capture_output=True, text=True, errors="replace", timeout=60, stdin=subprocess.DEVNULL,
+        done = subprocess.run([*command, *args], capture_output=True, text=True, errors="replace", timeout=60, stdin=subprocess.DEVNULL, preexec_fn=preexec_fn,
                               env=dict(os.environ, **environment))
         return done.returncode, [l for l in done.stderr.splitlines() if "warning: " not in l], time.time() - began
     except subprocess.TimeoutExpired:
         return "a hang", [], 60
 
 
-def seal(content):
+def seal(content, kind="world"):
     """The 512 bytes before HDF5's own and these, as include/gradus/h5.h has it."""
     size = 1 << 22
     digest = hashlib.sha256(b"".join(hashlib.sha256(content[i:i + size]).digest() for i in range(0, len(content), size)))
-    return f"gradus world 1 sha256={digest.hexdigest()}\n".encode().ljust(512, b"\0") + content
+    return f"gradus {kind} 1 sha256={digest.hexdigest()}\n".encode().ljust(512, b"\0") + content
 
 
 def hurt():
@@ -116,5 +125,108 @@ def mutants():
     say(not faults, f"{N} sealed mutants: " + ", ".join(f"{n} exit {c[0]} {c[1]}".strip() for c, n in codes.most_common(6)), faults[:5])
 
 
-hurt()
-mutants()
+# ---- files as the program writes them
+
+TINY = "inputs/tiny/run.yaml"
+ODD = [0, 1, -1, 2, 7, 1 << 31, 1 << 40, -(1 << 62), np.nan, np.inf, -np.inf, 1e308, 1e-308, 0.5]
+
+
+def make_files():
+    """By name: a file, and the command that reads it from the path given."""
+    def made(name, args, is_stopped=False):
+        path = os.path.join(TMP, name)
+        code, err, _ = run([*args, "-quiet", "-progress", "none", "-overwrite", "-output", path])
+        if code != (85 if is_stopped else 0):
+            say(False, f"{name} to change", (code, err))
+        return path + (".checkpoint" if is_stopped else "")
+
+    fit = ["calibrate", TINY, *"-replicates 1 -start prior -family normal -draws 2 -tao_max_it 1 -samples 20".split()]
+    dual = ["sensitivity", TINY, *"-replicates 2 -days 20 -estimator pathwise".split()]
+    design = ["sweep", TINY, *"-replicates 1 -days 10 -times 10 -free beta_household,beta_school -estimator none -points 4 -resamples 0".split()]
+    quiet = ["-quiet", "-progress", "none", "-overwrite", "-output"]
+    second = made("part2.h5", [*design, "-sweep_part", "2/2"])
+    return {
+        "posterior": (made("posterior.h5", fit), lambda p, o: ["predict", TINY, "-days", "60", "-posterior", p, "-samples", "4", *quiet, o]),
+        "sweep part": (made("part1.h5", [*design, "-sweep_part", "1/2"]), lambda p, o: ["sweep", "-merge", f"{p},{second}", *quiet, o]),
+        "checkpoint of tangents": (made("a.h5", [*dual, "-test_stop", "27"], True), lambda p, o: [*dual, "-checkpoint", p, *quiet, o]),
+        "checkpoint of a calibration": (made("b.h5", [*fit, "-test_stop", "900"], True), lambda p, o: [*fit, "-checkpoint", p, *quiet, o]),
+        "checkpoint of a sweep": (made("c.h5", [*design, "-test_stop", "75"], True), lambda p, o: [*design, "-checkpoint", p, *quiet, o]),
+    }
+
+
+def datasets(f):
+    found = []
+    f.visititems(lambda name, x: found.append(name) if isinstance(x, h5py.Dataset) and x.dtype.kind in "iuf" and x.size else None)
+    return sorted(found)
+
+
+def change_value(path, rng):
+    with h5py.File(path, "r+") as f:
+        x = f[rng.choice(datasets(f))]
+        at = np.unravel_index(rng.randrange(x.size), x.shape)
+        value = rng.choice(ODD)
+        if x.dtype.kind != "f":
+            value = int(value) if np.isfinite(value) and abs(value) < 2**63 else -1
+        if rng.random() < 0.5:  # a bit of what is there
+            raw = bytearray(np.asarray(x[at]).tobytes())
+            raw[rng.randrange(len(raw))] ^= 1 << rng.randrange(8)
+            value = np.frombuffer(bytes(raw), x.dtype)[0]
+        x[at] = np.array(value).astype(x.dtype)
+
+
+def grow(path, rng):
+    with h5py.File(path, "r+") as f:
+        name = rng.choice(datasets(f))
+        old, attributes = f[name], dict(f[name].attrs)
+        shape, chunks, kind = (1 << 40, *old.shape[1:]), tuple(min(n, 64) for n in (64, *old.shape[1:])), old.dtype
+        del f[name]
+        new = f.create_dataset(name, shape, kind, chunks=chunks)
+        for key, value in attributes.items():
+            if key not in ("DIMENSION_LIST", "REFERENCE_LIST", "CLASS", "NAME"):
+                new.attrs[key] = value
+
+
+def flip(path, rng):
+    with open(path, "r+b") as f:
+        at = rng.randrange(512, os.path.getsize(path))
+        f.seek(at)
+        byte = f.read(1)[0]
+        f.seek(at)
+        f.write(bytes([byte ^ 1 << rng.randrange(8)]))
+
+
+def values():
+    def limit():
+        resource.setrlimit(resource.RLIMIT_AS, (1 << 31, 1 << 31))
+
+    for name, (whole, command) in make_files().items():
+        with open(whole, "rb") as f:
+            kind = f.readline().split()[1].decode()
+        codes, faults = collections.Counter(), []
+
+        def one(k):
+            rng = random.Random(f"{name} {k}")
+            path, out = os.path.join(TMP, f"{kind}.{k}"), os.path.join(TMP, f"{kind}.{k}.out.h5")
+            shutil.copy(whole, path)
+            how = (change_value, change_value, flip, grow)[k % 4]
+            how(path, rng)
+            with open(path, "rb") as f:
+                content = seal(f.read()[512:], kind)
+            with open(path, "wb") as f:
+                f.write(content)
+            code, err, took = run(command(path, out), preexec_fn=limit)
+            codes[code] += 1
+            if code not in (0, 2, 3, 5, 6) or len(err) != (code != 0) or took > 30 or (how == grow and code == 5):
+                faults.append((k, how.__name__, code, err[:2], took))
+            for left in glob.glob(path + "*"):
+                os.remove(left)
+
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            list(pool.map(one, range(N_VALUES)))
+        say(not faults, f"{N_VALUES} of a {name}, values changed: " + ", ".join(f"{n} exit {c}" for c, n in codes.most_common()), faults[:6])
+
+
+SECTIONS = [hurt, mutants, values]
+for section in SECTIONS:
+    if section.__name__ in (sys.argv[1:] or [f.__name__ for f in SECTIONS]):
+        section()

@@ -7,7 +7,8 @@ F1  no number, or none that is finite: in a parameter, in data, in a world, aris
 F2  one agent, more ranks than agents, one venue of all, venues of one, empty kinds, nobody infected,
     everybody, chances of 0 and 1: the right counts, finite derivatives, the same bytes on 1 rank and on 8, 4 or
     2; STRESS=1 (make stress) all on 1, 4 and 8.
-A3  households in any order, their members in theirs: the same numbers.  (The order within a household
+A3  households in any order, their members in theirs, and under other numbers of the same order: the same
+    numbers.  (The order within a household
     names its agents: src/world/README.md, section 1.)
 A4  the same run ten times on 3 ranks, while the other core is busy: the same bytes.
 
@@ -194,6 +195,18 @@ def order():
         code, err = run([*args, write("shuffled.csv", "\n".join([head, *shuffled]) + "\n")], 1 + k % 4)
         found = numbers(OUT) if not code else {}
         n_same += shuffled != rows and found.keys() == expected.keys() and all(np.array_equal(found[key], expected[key]) for key in expected)
+    def renumbered(number):
+        """Each household under another number."""
+        cells = [row.split(",") for row in rows]
+        at = head.split(",").index("venue:household")
+        for row in cells:
+            row[at] = str(number(int(row[at])))
+        run([*args, write("renumbered.csv", "\n".join([head, *map(",".join, cells)]) + "\n")], 3)
+        found = numbers(OUT)
+        return all(np.array_equal(found[key], expected[key]) for key in expected)
+
+    # ids name households by their order: in another order they are others
+    say(renumbered(lambda h: 7 * h + 1000) and not renumbered(lambda h: -h), "households renumbered in the same order: the same numbers")
     rows.reverse()
     run([*args, write("shuffled.csv", "\n".join([head, *rows]) + "\n")])
     is_other = not np.array_equal(numbers(OUT)["observables/infections"], expected["observables/infections"])

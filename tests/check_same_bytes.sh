@@ -95,3 +95,10 @@ if run 4 $big -test_rank_order_sums -partition hilbert -output "$tmp/control.h5"
 else
   echo "FAIL negative control: sums in the order of ranks are noticed"
 fi
+fit="calibrate $tiny -replicates 1 -start prior -tao_max_it 1 -family normal -draws 4 -test_rank_order_sums"
+# shellcheck disable=SC2086
+if run 2 $fit -output "$tmp/control.h5" && run 1 $fit -output "$tmp/control.1.h5" && ! cmp -s "$tmp/control.1.h5" "$tmp/control.h5"; then
+  echo "ok negative control: a calibration's, too"
+else
+  echo "FAIL negative control: a calibration's, too"
+fi

@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 """coverage.py BUILD - lines of src/ that have run in a build with --coverage (make coverage)
 
-By folder, then the files that reach least; clones of a kernel for several vector widths count once.
+By folder, then the files that reach least; clones of a kernel for several vector widths count once.  Then the
+messages of errors in the source that no test has provoked: calls of TELLERS with a text, none of whose lines has
+run.  One that stands on the line of its condition cannot be told from it, and is counted apart.
 """
 import collections
 import concurrent.futures
 import glob
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -41,3 +44,42 @@ for name, (reached, n) in by_file.items():
 for key in sorted(by_folder):
     print(f"{key:28s} {by_folder[key][0]:6d} of {by_folder[key][1]:6d} lines, {100 * by_folder[key][0] / by_folder[key][1]:5.1f} %")
 print("least:", ", ".join(f"{name} {100 * a / b:.0f} %" for name, (a, b) in sorted(by_file.items(), key=lambda x: x[1][0] / x[1][1])[:8]))
+
+# ---- messages
+
+TELLERS = "base_fail|SETERRQ|options_mistake|mistake_at|range_mistake|csv_complain|mapping_fail|h5_job_find|h5_job_blame|refuse|complain"
+
+
+def messages(text):
+    """(first line, last line, is it alone there, its text) of each call"""
+    for call in re.finditer(rf"\b(?:{TELLERS})\(", text):
+        begin, depth, end = call.start(), 1, call.end()
+        before = text[text.rfind("\n", 0, begin) + 1:begin]
+        if not before[:1].isspace():  # its definition, or a comment
+            continue
+        while depth:
+            depth += {"(": 1, ")": -1}.get(text[end], 0)
+            end += 1
+        words = re.search(r'"((?:[^"\\]|\\.)+)"', text[call.end():end])
+        if words:
+            is_alone = before.strip() in ("", "return", "PetscCall(", "(void)")
+            yield text.count("\n", 0, begin) + 1, text.count("\n", 0, end) + 1, is_alone, words.group(1)
+
+
+told, unknown, silent = 0, 0, []
+for name in sorted(total):
+    if not name.endswith(".c"):
+        continue
+    with open(name, encoding="utf-8") as f:
+        found = list(messages(f.read()))
+    for first, last, is_alone, words in found:
+        has_run = any(total[name][line] > 0 for line in range(first, last + 1))
+        if not has_run:
+            silent.append(f"{name}:{first}: {words}")
+        elif is_alone:
+            told += 1
+        else:
+            unknown += 1
+print(f"messages: {told} provoked by a test, {len(silent)} by none, {unknown} on the line of their condition, which has run")
+for line in silent:
+    print("  " + line)

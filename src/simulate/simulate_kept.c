@@ -371,6 +371,9 @@ static PetscErrorCode get_log(simulate *s, h5_file *f)
   for (int64_t i = 0, at = 0; i < n; i++) {
     const int64_t length = s->record.n_time * directions[i];
 
+    if (directions[i] < 0 || directions[i] > DUAL_MAX)
+      base_fail(s->w->comm, BASE_EXIT_INPUT, "%s: /run/directions: not from 0 to %d",
+                checkpoint_path(k->c), DUAL_MAX);
     PetscCall(new_entry(k, (int)directions[i], &entry));
     if (!length || at + length > n_score) continue;
     PetscCall(PetscMalloc1(length, &entry->score));

@@ -197,8 +197,14 @@ static PetscErrorCode state(model *m, model_state *out)
 static PetscErrorCode resume(model *m)
 {
   epidemic *e = m->data;
+  int is_wrong = 0;
 
   PetscFunctionBegin;
+  /* the digest of a file says nothing of who made it */
+  for (PetscInt i = 0; i < e->w->n; i++)
+    if (e->mark[i] ? !isfinite(e->x->val[i]) : !(e->x->val[i] >= 0)) is_wrong = 1;
+  PetscCall(base_agree(e->w->comm, is_wrong ? BASE_EXIT_INPUT : 0,
+                       "checkpoint: /run/state/x: a threshold below 0, or no time of infection"));
   e->n_active = e->n_susceptible = e->n_fresh = 0;
   e->active = e->susceptible + e->w->n;
   for (PetscInt i = 0; i < e->w->n; i++)

@@ -179,9 +179,8 @@ static const char *hint_of(const session *s)
   if (options_is_set(s->o, "plan_runs")) return "";
   return !strcmp(command_of(s), "calibrate")
            ? "# that is 100 evaluations of draws x replicates runs; -plan_runs says how many runs\n"
-         : !strcmp(command_of(s), "sweep")
-           ? "# that is one point; -plan_runs says how many runs\n"
-           : "";
+         : !strcmp(command_of(s), "sweep") ? "# that is one point; -plan_runs says how many runs\n"
+                                           : "";
 }
 
 static const plan_row *choose_row(const session *s, int n, const plan_row row[])

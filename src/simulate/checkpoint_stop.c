@@ -69,9 +69,9 @@ static checkpoint_wish by_time(checkpoint *c, double now)
 {
   const double write = 1.5 * c->write_seconds, reserve = c->step_seconds + write;
   const double left = c->walltime - (now - c->start);
-  const bool is_due =
-    (c->every_steps ? c->steps >= c->every_steps : now - c->written >= c->every) ||
-    (c->share > 0 && (now - c->written) * c->share >= c->write_seconds);
+  const bool is_due = (c->every_steps ? c->steps >= c->every_steps
+                                      : now - c->written >= c->every) ||
+                      (c->share > 0 && (now - c->written) * c->share >= c->write_seconds);
 
   /* the last one, too, if after this one there would be no room for another */
   if (left <= reserve || (is_due && left <= reserve + write)) return CHECKPOINT_WALLTIME;

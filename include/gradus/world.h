@@ -242,12 +242,13 @@ typedef struct world_counts {
   int64_t n_leaf;          /* sites of venues that are on several ranks */
   int64_t n_slot;          /* sites, here or not, of such venues that are owned here */
   int64_t n_shared;        /* such venues */
-  int64_t n_site_sent;     /* partial sums that leave this rank in one exchange, and as many totals
-                              that it gets back */
+  int64_t n_site_sent;     /* partial sums that leave this rank in one exchange */
   int64_t n_site_received; /* partial sums of other ranks that this rank adds */
-  int64_t n_neighbour;     /* ranks it sends partial sums to */
-  int64_t n_neighbour_in;  /* ranks it gets partial sums from */
-  int64_t bytes;           /* of the world's arrays here */
+  int64_t n_total_sent,
+    n_total_received;     /* totals, one for each venue and rank other than its owner */
+  int64_t n_neighbour;    /* ranks it sends partial sums to */
+  int64_t n_neighbour_in; /* ranks it gets partial sums from */
+  int64_t bytes;          /* of the world's arrays here */
 } world_counts;
 void world_count(const world *w, world_counts *c);
 

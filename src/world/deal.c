@@ -28,9 +28,10 @@ static bool has_bit(const uint64_t bits[], PetscMPIInt n_part, PetscMPIInt from,
   return bits[i / WORD] >> (i % WORD) & 1;
 }
 
-/* The venue whose pairs are [first, end) of the directory. */
+/* The venue whose pairs are [first, end) of the directory; seen[part] is the last first + 1 that had
+ * sites there. */
 static void count_venue(const world_directory *d, PetscInt first, PetscInt end, world_deal *deal,
-                        uint64_t bits[])
+                        uint64_t bits[], PetscInt seen[])
 {
   const PetscMPIInt home = deal->owner[world_directory_area(d, first)];
   world_counts *at_home = &deal->count[home];
@@ -58,16 +59,25 @@ static void count_venue(const world_directory *d, PetscInt first, PetscInt end, 
     if (part == home) continue;
     deal->count[part].n_site_sent += n_site;
     at_home->n_site_received += n_site;
+    if (seen[part] != first + 1) {
+      seen[part] = first + 1;
+      deal->count[part].n_total_received++;
+      at_home->n_total_sent++;
+    }
     set_bit(bits, deal->n_part, part, home);
   }
 }
 
 static PetscErrorCode count_kinds(const world *w, int n_deal, world_deal deal[], uint64_t *bits[])
 {
+  PetscMPIInt n_part = 0;
   world_directory d;
+  PetscInt *seen;
   int32_t *area;
 
   PetscFunctionBegin;
+  for (int p = 0; p < n_deal; p++) n_part = PetscMax(n_part, deal[p].n_part);
+  PetscCall(PetscMalloc1((size_t)n_deal * (size_t)n_part, &seen));
   PetscCall(world_agent_areas(w, &area));
   for (int k = 0; k < w->n_kind; k++) {
     world_sites pairs;
@@ -76,12 +86,15 @@ static PetscErrorCode count_kinds(const world *w, int n_deal, world_deal deal[],
     PetscCall(world_pairs_of_kind(w, k, area, &pairs));
     PetscCall(world_directory_create(w->comm, w->kind[k].n_venue, w->n_area, &pairs, &d));
     PetscCall(world_sites_clear(&pairs));
+    PetscCall(PetscArrayzero(seen, (size_t)n_deal * (size_t)n_part));
     for (PetscInt i = 0, end; i < d.n; i = end) {
       end = world_directory_end(&d, i);
-      for (int p = 0; p < n_deal; p++) count_venue(&d, i, end, &deal[p], bits[p]);
+      for (int p = 0; p < n_deal; p++)
+        count_venue(&d, i, end, &deal[p], bits[p], seen + (size_t)p * (size_t)n_part);
     }
     PetscCall(world_directory_destroy(&d));
   }
+  PetscCall(PetscFree(seen));
   PetscCall(PetscFree(area));
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -1,231 +1,18 @@
 /*
  * exchange.c - partial sums at sites to totals of venues, in area order (README.md, section 3)
  */
-#include "world_impl.h"
+#include "exchange_impl.h"
 
-#include <petscsf.h>
+#include <string.h>
 
-enum { MAX_WIDTHS = 32 }; /* different widths that one world can be asked for */
-
-struct world_exchange {
-  /* Venues with several sites, all of them here: [first, end) in the world's sites. */
-  PetscInt n_here;
-  PetscInt *here_first, *here_end; /* [n_here] owned */
-  /* Venues on several ranks: a leaf for each site here, a slot for each site of venues owned. */
-  bool is_used; /* is there such a venue on any rank? */
-  PetscSF sf;   /* NULL if not is_used */
-  PetscInt n_leaf, n_slot, n_venue;
-  PetscInt *leaf;         /* [n_leaf] site, ascending; owned */
-  PetscInt *venue_ptr;    /* [n_venue + 1] slots of each venue, by (kind, venue, area); owned */
-  PetscMPIInt *slot_rank; /* [n_slot] where the site is; owned */
-  bool rank_order_sums;
-  /* Messages: rows of 1 + width numbers. */
-  int n_width, width[MAX_WIDTHS];
-  MPI_Datatype row[MAX_WIDTHS]; /* [n_width] owned */
-  double *leaf_row, *slot_row;  /* [n_leaf], [n_slot] rows of the widest; owned */
-  int row_max;                  /* numbers in a row they have room for */
-  int64_t n_sent, n_received, n_neighbour, n_neighbour_in;
-  double seconds;
-};
-
-/* Slots of the venues that this rank owns, from the sites that want one. */
-static PetscErrorCode create_slots(struct world_exchange *x, int64_t n_area, const world_ship *ship,
-                                   const int64_t venue[], const int32_t area[],
-                                   const uint8_t kind[], PetscInt slot_of[])
+static PetscErrorCode widen_route(route *r, int row)
 {
-  const PetscInt n = ship->n_recv;
-  PetscInt *order;
-  PetscMPIInt *from;
-  uint64_t *key;
-
   PetscFunctionBegin;
-  PetscCall(PetscMalloc3(n, &order, n, &from, n, &key));
-  for (PetscMPIInt r = 0; r < ship->size; r++)
-    for (PetscMPIInt i = 0; i < ship->recv_count[r]; i++) from[ship->recv_first[r] + i] = r;
-  for (PetscInt i = 0; i < n; i++) {
-    key[i] = (uint64_t)venue[i] * (uint64_t)n_area + (uint64_t)area[i];
-    order[i] = i;
-  }
-  PetscCall(world_sort(n, key, order));
-  for (PetscInt i = 0; i < n; i++) key[i] = kind[order[i]];
-  PetscCall(world_sort(n, key, order)); /* stable: now by (kind, venue, area) */
-  x->n_slot = n;
-  PetscCall(PetscMalloc1(n, &x->slot_rank));
-  PetscCall(PetscMalloc1(n + 1, &x->venue_ptr));
-  for (PetscInt slot = 0; slot < n; slot++) {
-    const PetscInt i = order[slot], before = slot ? order[slot - 1] : i;
-
-    if (!slot || kind[i] != kind[before] || venue[i] != venue[before])
-      x->venue_ptr[x->n_venue++] = slot;
-    x->slot_rank[slot] = from[i];
-    slot_of[i] = slot;
-  }
-  x->venue_ptr[x->n_venue] = n;
-  PetscCall(PetscFree3(order, from, key));
+  PetscCall(PetscFree(r->root_row));
+  PetscCall(PetscFree(r->leaf_row));
+  PetscCall(PetscMalloc1((size_t)r->n_root * (size_t)row, &r->root_row));
+  PetscCall(PetscMalloc1((size_t)r->n_leaf * (size_t)row, &r->leaf_row));
   PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* The star forest: the leaf of each shared site has its slot as root. */
-static PetscErrorCode create_forest(const world *w, struct world_exchange *x,
-                                    const PetscMPIInt to[], const PetscInt slot[])
-{
-  PetscMPIInt rank, size;
-  PetscSFNode *root;
-  int64_t *n_sent_to, *n_received_from;
-
-  PetscFunctionBegin;
-  PetscCallMPI(MPI_Comm_rank(w->comm, &rank));
-  PetscCallMPI(MPI_Comm_size(w->comm, &size));
-  PetscCall(PetscMalloc1(x->n_leaf, &root));
-  PetscCall(PetscCalloc2(size, &n_sent_to, size, &n_received_from));
-  for (PetscInt l = 0; l < x->n_leaf; l++) {
-    root[l] = (PetscSFNode){.rank = to[l], .index = slot[l]};
-    n_sent_to[to[l]]++;
-  }
-  for (PetscInt s = 0; s < x->n_slot; s++) n_received_from[x->slot_rank[s]]++;
-  for (PetscMPIInt r = 0; r < size; r++) {
-    if (r == rank) continue;
-    x->n_sent += n_sent_to[r];
-    x->n_received += n_received_from[r];
-    x->n_neighbour += n_sent_to[r] > 0;
-    x->n_neighbour_in += n_received_from[r] > 0;
-  }
-  PetscCall(PetscFree2(n_sent_to, n_received_from));
-  PetscCall(PetscSFCreate(w->comm, &x->sf));
-  PetscCall(
-    PetscSFSetGraph(x->sf, x->n_slot, x->n_leaf, NULL, PETSC_OWN_POINTER, root, PETSC_OWN_POINTER));
-  PetscCall(PetscSFSetUp(x->sf));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* Asks the owner of each shared site's venue, to[leaf], for a slot. */
-static PetscErrorCode create_shared(const world *w, struct world_exchange *x,
-                                    const PetscMPIInt to[], const int32_t area[])
-{
-  PetscInt *slot, *slot_here;
-  int64_t *venue[2];
-  int32_t *place[2];
-  uint8_t *kind[2];
-  world_ship *ship;
-
-  PetscFunctionBegin;
-  PetscCall(PetscMalloc4(x->n_leaf, &slot, x->n_leaf, &venue[0], x->n_leaf, &place[0], x->n_leaf,
-                         &kind[0]));
-  for (PetscInt l = 0; l < x->n_leaf; l++) {
-    const PetscInt s = x->leaf[l];
-
-    venue[0][l] = w->site_venue[s];
-    place[0][l] = area[s];
-    kind[0][l] = w->site_kind[s];
-  }
-  PetscCall(world_ship_create(w->comm, x->n_leaf, to, &ship));
-  PetscCall(PetscMalloc4(ship->n_recv, &venue[1], ship->n_recv, &place[1], ship->n_recv, &kind[1],
-                         ship->n_recv, &slot_here));
-  PetscCall(world_ship_send(ship, sizeof(int64_t), venue[0], venue[1]));
-  PetscCall(world_ship_send(ship, sizeof(int32_t), place[0], place[1]));
-  PetscCall(world_ship_send(ship, sizeof(uint8_t), kind[0], kind[1]));
-  PetscCall(create_slots(x, w->n_area, ship, venue[1], place[1], kind[1], slot_here));
-  PetscCall(world_ship_reply(ship, sizeof(PetscInt), slot_here, slot));
-  PetscCall(create_forest(w, x, to, slot));
-  PetscCall(world_ship_destroy(&ship));
-  PetscCall(PetscFree4(venue[1], place[1], kind[1], slot_here));
-  PetscCall(PetscFree4(slot, venue[0], place[0], kind[0]));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* One past the last site here of the venue that site s belongs to. */
-static PetscInt venue_end(const world *w, PetscInt s)
-{
-  PetscInt end = s + 1;
-
-  while (end < w->n_site && w->site_kind[end] == w->site_kind[s] &&
-         w->site_venue[end] == w->site_venue[s])
-    end++;
-  return end;
-}
-
-PetscErrorCode world_exchange_create(world *w, PetscInt n, const world_spread venue[],
-                                     const int32_t area[], bool rank_order_sums)
-{
-  struct world_exchange *x;
-  PetscMPIInt *to;
-  int is_used;
-
-  PetscFunctionBegin;
-  PetscCall(PetscNew(&x));
-  w->exchange = x;
-  x->rank_order_sums = rank_order_sums;
-  for (PetscInt v = 0; v < n; v++) {
-    const PetscInt first = venue[v].site, end = venue_end(w, first);
-
-    if (venue[v].home >= 0)
-      x->n_leaf += end - first;
-    else if (end > first + 1)
-      x->n_here++;
-  }
-  PetscCall(PetscMalloc2(x->n_here, &x->here_first, x->n_here, &x->here_end));
-  PetscCall(PetscMalloc1(x->n_leaf, &x->leaf));
-  PetscCall(PetscMalloc1(x->n_leaf, &to));
-  x->n_here = x->n_leaf = 0;
-  for (PetscInt v = 0; v < n; v++) {
-    const PetscInt first = venue[v].site, end = venue_end(w, first);
-
-    if (venue[v].home >= 0) {
-      for (PetscInt s = first; s < end; s++) {
-        to[x->n_leaf] = w->owner[venue[v].home];
-        x->leaf[x->n_leaf++] = s;
-      }
-    } else if (end > first + 1) {
-      x->here_first[x->n_here] = first;
-      x->here_end[x->n_here++] = end;
-    }
-  }
-  is_used = x->n_leaf > 0;
-  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &is_used, 1, MPI_INT, MPI_MAX, w->comm));
-  x->is_used = is_used;
-  if (x->is_used) PetscCall(create_shared(w, x, to, area));
-  PetscCall(PetscFree(to));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-PetscErrorCode world_exchange_destroy(struct world_exchange **exchange)
-{
-  struct world_exchange *x = *exchange;
-
-  PetscFunctionBegin;
-  if (!x) PetscFunctionReturn(PETSC_SUCCESS);
-  PetscCall(PetscSFDestroy(&x->sf));
-  for (int i = 0; i < x->n_width; i++) PetscCallMPI(MPI_Type_free(&x->row[i]));
-  PetscCall(PetscFree2(x->here_first, x->here_end));
-  PetscCall(PetscFree(x->leaf));
-  PetscCall(PetscFree(x->venue_ptr));
-  PetscCall(PetscFree(x->slot_rank));
-  PetscCall(PetscFree(x->leaf_row));
-  PetscCall(PetscFree(x->slot_row));
-  PetscCall(PetscFree(*exchange));
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-void world_exchange_count(const struct world_exchange *x, world_counts *c)
-{
-  c->n_here = x->n_here;
-  c->n_leaf = x->n_leaf;
-  c->n_slot = x->n_slot;
-  c->n_shared = x->n_venue;
-  c->n_site_sent = x->n_sent;
-  c->n_site_received = x->n_received;
-  c->n_neighbour = x->n_neighbour;
-  c->n_neighbour_in = x->n_neighbour_in;
-}
-
-double world_exchange_seconds(const world *w)
-{
-  return w->exchange->seconds;
-}
-
-int world_exchange_row_max(const struct world_exchange *x)
-{
-  return x->row_max;
 }
 
 /* The message type of a width, and room for its rows. */
@@ -245,10 +32,10 @@ static PetscErrorCode find_width(struct world_exchange *x, int width, MPI_Dataty
   x->row[x->n_width++] = *row;
   if (1 + width > x->row_max) {
     x->row_max = 1 + width;
-    PetscCall(PetscFree(x->leaf_row));
-    PetscCall(PetscFree(x->slot_row));
-    PetscCall(PetscMalloc1((size_t)x->n_leaf * (size_t)x->row_max, &x->leaf_row));
-    PetscCall(PetscMalloc1((size_t)x->n_slot * (size_t)x->row_max, &x->slot_row));
+    PetscCall(widen_route(&x->sums, x->row_max));
+    PetscCall(widen_route(&x->totals, x->row_max));
+    PetscCall(PetscFree(x->sum));
+    PetscCall(PetscMalloc1(2 * x->row_max, &x->sum));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -262,50 +49,112 @@ static void sum_rows(PetscInt n, int stride, double *rows)
     for (int j = 0; j < stride; j++) rows[(size_t)i * (size_t)stride + (size_t)j] = rows[j];
 }
 
-/* The negative control: the slots of each rank first, then ranks. */
-static void sum_rows_by_rank(PetscInt n, int stride, const PetscMPIInt rank[], double *rows)
+/* Calls f(width, ...), with the usual widths as constants. */
+#define FIX_WIDTH(width, f, ...) \
+  do { \
+    switch (width) { \
+    case 0: f(0, __VA_ARGS__); break; \
+    case 4: f(4, __VA_ARGS__); break; \
+    case 8: f(8, __VA_ARGS__); break; \
+    case 16: f(16, __VA_ARGS__); break; \
+    default: f(width, __VA_ARGS__); break; \
+    } \
+  } while (0)
+
+/* Value and tangents of a site to a row, from a row, and added to one. */
+static inline void take(int width, const double *val, const double *der, PetscInt s,
+                        double *restrict row)
 {
-  for (int j = 0; j < stride; j++) {
-    double total = 0;
-    PetscMPIInt last = -1, next;
+  row[0] = val[s];
+  for (int j = 0; j < width; j++) row[1 + j] = der[(size_t)s * (size_t)width + (size_t)j];
+}
 
-    do {
-      double part = 0;
+static inline void give(int width, const double *restrict row, PetscInt s, double *val, double *der)
+{
+  val[s] = row[0];
+  for (int j = 0; j < width; j++) der[(size_t)s * (size_t)width + (size_t)j] = row[1 + j];
+}
 
+static inline void pack_sums(int width, const struct world_exchange *x, const double *val,
+                             const double *der)
+{
+  double *row = x->sums.leaf_row;
+
+  for (PetscInt n = 0; n < x->sums.n_leaf; n++, row += 1 + width)
+    take(width, val, der, x->sent[n], row);
+}
+
+/* Rows of totals to the sites of their venues, which are next to each other. */
+static inline void unpack_totals(int width, const struct world_exchange *x, double *val,
+                                 double *der)
+{
+  const double *row = x->totals.leaf_row;
+
+  for (PetscInt n = 0; n < x->totals.n_leaf; n++, row += 1 + width) {
+    const PetscInt first = x->sent[x->back_ptr[n]], count = x->back_ptr[n + 1] - x->back_ptr[n];
+
+    for (PetscInt s = first; s < first + count; s++) give(width, row, s, val, der);
+  }
+}
+
+/* sum += part p, from its site or the row that came.  Which of the two it is changes from part to part
+ * at random: two addresses are chosen, and nothing branches. */
+static inline void add_part(int width, const struct world_exchange *x, const double *val,
+                            const double *der, PetscInt p, double *restrict sum)
+{
+  const PetscInt s = x->part[p];
+  const double *came = x->sums.root_row + (size_t)(s < 0 ? -1 - s : 0) * (size_t)(1 + width);
+  const double *own = der + (size_t)(s < 0 ? 0 : s) * (size_t)width;
+  const double *value = s < 0 ? came : val + s, *row = s < 0 ? came + 1 : own;
+
+  sum[0] += *value;
+  for (int j = 0; j < width; j++) sum[1 + j] += row[j];
+}
+
+/* The total of venue v to its sites here, which are next to each other, and to the rows of other ranks. */
+static inline void tell_total(int width, const struct world_exchange *x, PetscInt v,
+                              const double *sum, double *val, double *der)
+{
+  const PetscInt first = x->part[x->part_ptr[v]]; /* the owner's, whose area is the lowest */
+
+  for (PetscInt s = first; s < first + x->n_own[v]; s++) give(width, sum, s, val, der);
+  for (PetscInt t = x->total_ptr[v]; t < x->total_ptr[v + 1]; t++) {
+    double *row = x->totals.root_row + (size_t)x->total[t] * (size_t)(1 + width);
+
+    for (int j = 0; j <= width; j++) row[j] = sum[j];
+  }
+}
+
+static inline void add_parts(int width, const struct world_exchange *x, double *val, double *der)
+{
+  double *sum = x->sum;
+
+  for (PetscInt v = 0; v < x->n_venue; v++) {
+    take(width, val, der, x->part[x->part_ptr[v]], sum);
+    for (PetscInt p = x->part_ptr[v] + 1; p < x->part_ptr[v + 1]; p++)
+      add_part(width, x, val, der, p, sum);
+    tell_total(width, x, v, sum, val, der);
+  }
+}
+
+/* The negative control: the parts of each rank first, then ranks. */
+static void add_parts_by_rank(const struct world_exchange *x, int width, double *val, double *der)
+{
+  double *total = x->sum, *part = x->sum + x->row_max;
+
+  for (PetscInt v = 0; v < x->n_venue; v++) {
+    memset(total, 0, sizeof *total * (size_t)(1 + width));
+    for (PetscMPIInt last = -1, next;; last = next) {
       next = PETSC_MPI_INT_MAX;
-      for (PetscInt i = 0; i < n; i++)
-        if (rank[i] > last) next = PetscMin(next, rank[i]);
-      for (PetscInt i = 0; i < n; i++)
-        if (rank[i] == next) part += rows[(size_t)i * (size_t)stride + (size_t)j];
-      total += part;
-      last = next;
-    } while (next < PETSC_MPI_INT_MAX);
-    for (PetscInt i = 0; i < n; i++) rows[(size_t)i * (size_t)stride + (size_t)j] = total;
-  }
-}
-
-static void pack_leaves(const struct world_exchange *x, int width, const double *val,
-                        const double *der)
-{
-  double *row = x->leaf_row;
-
-  for (PetscInt l = 0; l < x->n_leaf; l++, row += 1 + width) {
-    const double *from = width ? der + (size_t)x->leaf[l] * (size_t)width : NULL;
-
-    row[0] = val[x->leaf[l]];
-    for (int j = 0; j < width; j++) row[1 + j] = from[j];
-  }
-}
-
-static void unpack_leaves(const struct world_exchange *x, int width, double *val, double *der)
-{
-  const double *row = x->leaf_row;
-
-  for (PetscInt l = 0; l < x->n_leaf; l++, row += 1 + width) {
-    double *to = width ? der + (size_t)x->leaf[l] * (size_t)width : NULL;
-
-    val[x->leaf[l]] = row[0];
-    for (int j = 0; j < width; j++) to[j] = row[1 + j];
+      for (PetscInt p = x->part_ptr[v]; p < x->part_ptr[v + 1]; p++)
+        if (x->part_rank[p] > last) next = PetscMin(next, x->part_rank[p]);
+      if (next == PETSC_MPI_INT_MAX) break;
+      memset(part, 0, sizeof *part * (size_t)(1 + width));
+      for (PetscInt p = x->part_ptr[v]; p < x->part_ptr[v + 1]; p++)
+        if (x->part_rank[p] == next) add_part(width, x, val, der, p, part);
+      for (int j = 0; j <= width; j++) total[j] += part[j];
+    }
+    tell_total(width, x, v, total, val, der);
   }
 }
 
@@ -318,8 +167,8 @@ PetscErrorCode world_exchange_begin(world *w, int width, double *val, double *de
   PetscFunctionBegin;
   if (x->is_used) {
     PetscCall(find_width(x, width, &row));
-    pack_leaves(x, width, val, der);
-    PetscCall(PetscSFReduceBegin(x->sf, row, x->leaf_row, x->slot_row, MPI_REPLACE));
+    FIX_WIDTH(width, pack_sums, x, val, der);
+    PetscCall(PetscSFReduceBegin(x->sums.sf, row, x->sums.leaf_row, x->sums.root_row, MPI_REPLACE));
   }
   for (PetscInt v = 0; v < x->n_here; v++) { /* while the partial sums travel */
     const PetscInt first = x->here_first[v], n = x->here_end[v] - first;
@@ -334,25 +183,21 @@ PetscErrorCode world_exchange_begin(world *w, int width, double *val, double *de
 PetscErrorCode world_exchange_end(world *w, int width, double *val, double *der)
 {
   struct world_exchange *x = w->exchange;
+  const route *sums = &x->sums, *totals = &x->totals;
   const double start = MPI_Wtime();
   MPI_Datatype row;
 
   PetscFunctionBegin;
   if (!x->is_used) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(find_width(x, width, &row));
-  PetscCall(PetscSFReduceEnd(x->sf, row, x->leaf_row, x->slot_row, MPI_REPLACE));
-  for (PetscInt v = 0; v < x->n_venue; v++) {
-    const PetscInt first = x->venue_ptr[v], n = x->venue_ptr[v + 1] - first;
-    double *rows = x->slot_row + (size_t)first * (size_t)(1 + width);
-
-    if (x->rank_order_sums)
-      sum_rows_by_rank(n, 1 + width, x->slot_rank + first, rows);
-    else
-      sum_rows(n, 1 + width, rows);
-  }
-  PetscCall(PetscSFBcastBegin(x->sf, row, x->slot_row, x->leaf_row, MPI_REPLACE));
-  PetscCall(PetscSFBcastEnd(x->sf, row, x->slot_row, x->leaf_row, MPI_REPLACE));
-  unpack_leaves(x, width, val, der);
+  PetscCall(PetscSFReduceEnd(sums->sf, row, sums->leaf_row, sums->root_row, MPI_REPLACE));
+  if (x->rank_order_sums)
+    add_parts_by_rank(x, width, val, der);
+  else
+    FIX_WIDTH(width, add_parts, x, val, der);
+  PetscCall(PetscSFBcastBegin(totals->sf, row, totals->root_row, totals->leaf_row, MPI_REPLACE));
+  PetscCall(PetscSFBcastEnd(totals->sf, row, totals->root_row, totals->leaf_row, MPI_REPLACE));
+  FIX_WIDTH(width, unpack_totals, x, val, der);
   x->seconds += MPI_Wtime() - start;
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -147,10 +147,13 @@ int64_t world_bytes(const world *w, const world_counts *c, int row)
   for (int m = 0; m < w->n_area_attribute; m++)
     bytes += (int64_t)sizeof(int32_t) * w->n_area +
              (int64_t)WORLD_NAME_SIZE * w->area_attribute[m].n_label;
-  bytes += (int64_t)sizeof(PetscInt) * (2 * c->n_here + c->n_leaf + c->n_shared + 1);
-  bytes += (int64_t)sizeof(PetscMPIInt) * c->n_slot + (int64_t)(2 * sizeof(PetscInt)) * c->n_leaf;
+  bytes += (int64_t)sizeof(PetscInt) * (2 * c->n_here + c->n_leaf + c->n_slot + 3 * c->n_shared);
+  bytes += (int64_t)sizeof(PetscInt) * (c->n_site_sent + c->n_total_sent + c->n_total_received);
+  /* the forests: two numbers a leaf, and two places; one a root */
+  bytes += (int64_t)sizeof(PetscInt) *
+           (4 * (c->n_site_sent + c->n_total_received) + c->n_site_received + c->n_total_sent);
   return bytes + (int64_t)sizeof(double) * row *
-                   (c->n_leaf + c->n_slot + c->n_site_sent + c->n_site_received);
+                   (c->n_site_sent + c->n_site_received + c->n_total_sent + c->n_total_received);
 }
 
 int64_t world_build_bytes(const world *w, const world_counts *c)

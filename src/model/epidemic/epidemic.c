@@ -144,7 +144,8 @@ static int64_t bytes(const model *m, const world_counts *c, int width)
   const int64_t row = 8 * (1 + (int64_t)width);
   const int64_t group = e->susceptibility.of ? sizeof(int32_t) : 0;
 
-  return c->n_agent * (row + (int64_t)sizeof(PetscInt) + group) + c->n_site * (width ? 2 : 1) * row;
+  return c->n_agent * (row + (int64_t)sizeof(PetscInt) + group) +
+         c->n_site * ((width ? 2 : 1) * row + (c->n_leaf > 0));
 }
 
 static PetscErrorCode drop_tangents(model *m)
@@ -327,6 +328,8 @@ static PetscErrorCode find_attributes(epidemic *e)
 static PetscErrorCode set_up(model *m, world *w)
 {
   epidemic *e = m->data;
+  const PetscInt *shared;
+  PetscInt n_shared;
 
   PetscFunctionBegin;
   e->w = w;
@@ -344,6 +347,9 @@ static PetscErrorCode set_up(model *m, world *w)
       e->stride[c] = w->kind[k].n_slot;
       e->column_kind[c] = k;
     }
+  world_shared_sites(w, &n_shared, &shared);
+  if (n_shared) PetscCall(PetscCalloc1(w->n_site, &e->is_shared));
+  for (PetscInt l = 0; l < n_shared; l++) e->is_shared[shared[l]] = 1;
   PetscCall(epidemic_susceptibility_set_up(&e->susceptibility, w));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -355,6 +361,7 @@ static PetscErrorCode destroy(model *m)
   PetscFunctionBegin;
   PetscCall(epidemic_history_destroy(&e->history));
   PetscCall(PetscFree(e->susceptible));
+  PetscCall(PetscFree(e->is_shared));
   PetscCall(PetscFree(e->fresh));
   PetscCall(PetscFree3(e->site, e->stride, e->column_kind));
   PetscCall(epidemic_destroy_sparse(e));

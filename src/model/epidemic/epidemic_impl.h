@@ -87,6 +87,7 @@ typedef struct epidemic {
                                 NULL unless there are tangents on the threshold clock */
   dual imported;   /* the same of the hazard from outside */
   PetscInt first_site[WORLD_MAX_KINDS + 1]; /* of each kind */
+  uint8_t *is_shared;                       /* [n_site] with other ranks; owned; NULL if none is */
   /* lists of agents, each ascending: never infected; infected and not past their profile, behind
    * them in the same room [n], owned by `susceptible`; infected in this step [max_fresh], owned */
   PetscInt *susceptible, *active, *fresh;

@@ -191,6 +191,33 @@ static inline void settle_sites(int width, epidemic *e, int k, PetscInt first, P
   }
 }
 
+/* Values of the sites of kind k that are not shared.  Where many are, stretches between them are short:
+ * all sites are gone through, and a shared one, whose partial sum is still needed, stays as it is. */
+static inline void settle_unshared(epidemic *e, int k)
+{
+  double *restrict val = epidemic_pressure(e);
+  const uint8_t *restrict is_shared = e->is_shared;
+  const double beta = e->step_beta[k].v;
+
+  for (PetscInt s = e->first_site[k]; s < e->first_site[k + 1]; s++) {
+    const double factor = beta * epidemic_contact(e, s);
+
+    val[s] *= is_shared[s] ? 1 : factor;
+  }
+}
+
+static inline void settle_shared(epidemic *e, PetscInt n, const PetscInt *shared)
+{
+  double *restrict val = epidemic_pressure(e);
+
+  for (PetscInt k = 0, l = 0; k < e->w->n_kind; k++) {
+    const double beta = e->step_beta[k].v;
+
+    for (; l < n && shared[l] < e->first_site[k + 1]; l++)
+      val[shared[l]] *= beta * epidemic_contact(e, shared[l]);
+  }
+}
+
 /* The sites that are shared with other ranks, or the stretches between them. */
 static inline void settle(int width, epidemic *e, bool is_shared, double dt)
 {
@@ -198,6 +225,11 @@ static inline void settle(int width, epidemic *e, bool is_shared, double dt)
   PetscInt n, l = 0;
 
   world_shared_sites(e->w, &n, &shared);
+  if (!width && n) {
+    if (is_shared) settle_shared(e, n, shared);
+    for (int k = 0; !is_shared && k < e->w->n_kind; k++) settle_unshared(e, k);
+    return;
+  }
   for (int k = 0; k < e->w->n_kind; k++) {
     PetscInt first = e->first_site[k];
     const PetscInt last = e->first_site[k + 1];

@@ -147,7 +147,6 @@ bench: $(program) $(benches)
 	@$(setting) sh tests/bench.sh
 bench-full: $(program) $(benches)
 	@$(setting) sh tests/bench.sh full
-	@$(setting) $(PYTHON) tests/bench_spa.py
 	$(again) bench-plan
 bench-plan: $(program) # predicted beside measured on 1, 2, 4, 8 ranks here
 	@$(setting) $(PYTHON) tests/bench_plan.py -output "$(abspath $(BUILD))/bench_plan.json"

@@ -3,7 +3,8 @@
  * bytes per agent; time to read the world from a file
  *
  * A synthetic world made on the spot (synthetic:N, src/world/table_synthetic.c), frequency contact,
- * run through the peak.  Wall time is that of the fastest and the median of `repeat` runs, CPU time is
+ * run through the peak; one agent in a thousand is infected at first, so that worlds of all sizes have
+ * the same epidemic.  Wall time is that of the fastest and the median of `repeat` runs, CPU time is
  * summed over ranks.  As a table, and as rows of JSON in `file.json`; the world goes to `file.json.h5`
  * and is removed.
  *
@@ -172,7 +173,7 @@ static PetscErrorCode measure_all(world *w, model *m, int repeat, row rows[4])
 }
 
 typedef struct about {
-  const char *source;
+  const char *source, *cases;
   int repeat, n_rank, n_step;
   double triad, loading, holding, reading, size; /* GB/s a rank; bytes an agent; s; bytes */
 } about;
@@ -200,7 +201,7 @@ static PetscErrorCode bench(about *a, const char path[], FILE *json)
                        "-world",
                        a->source,
                        "-initial_cases",
-                       "1000",
+                       a->cases,
                        "-parameters_beta_household",
                        "0.5",
                        "-parameters_beta_work",
@@ -252,7 +253,7 @@ int main(int argc, char **argv)
   about a = {.repeat = argc > 3 ? atoi(argv[3]) : 3};
   FILE *json = NULL;
   PetscMPIInt rank, size;
-  char source[64], path[1024];
+  char source[64], cases[32], path[1024];
 
   if (argc < 3 || a.repeat < 1 || a.repeat > MAX_REPEAT) {
     fprintf(stderr, "bench_step agents file.json [repeat, 1 to %d]\n", MAX_REPEAT);
@@ -264,7 +265,9 @@ int main(int argc, char **argv)
   PetscCallMPI(MPI_Comm_size(PETSC_COMM_WORLD, &size));
   snprintf(source, sizeof source, "synthetic:%s", argv[1]);
   snprintf(path, sizeof path, "%s.h5", argv[2]);
+  snprintf(cases, sizeof cases, "%lld", atoll(argv[1]) / 1000);
   a.source = source;
+  a.cases = cases;
   a.n_rank = size;
   if (!rank) json = fopen(argv[2], "w");
   PetscCall(bench(&a, path, json));

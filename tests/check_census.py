@@ -8,6 +8,7 @@ report nor its reader is trusted.  England and Massachusetts (where their data a
 import csv
 import filecmp
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -142,13 +143,19 @@ def companions_apart(areas, distance):
     return (pairs * come.sum(0)).sum() / come.sum()
 
 
-def check_leisure():
-    folder = os.path.join(TMP, "leisure")
+def other_county(name, change):
+    """A folder with the county's tables and a changed mapping: change(text)."""
+    folder = os.path.join(TMP, name)
     shutil.copytree(COUNTY, folder)
     with open(f"{folder}/census.yaml") as file:
         text = file.read()
     with open(f"{folder}/census.yaml", "w") as file:
-        file.write(text[:text.index("leisure:")] + LEISURE)
+        file.write(change(text))
+    return folder
+
+
+def check_leisure():
+    folder = other_county("leisure", lambda text: text[:text.index("leisure:")] + LEISURE)
     report = os.path.join(TMP, "leisure.csv")
     world = check_bytes("leisure", (1, 2, 3, 4, 8), "-census", folder, "-report", report)
     if not world:
@@ -359,12 +366,7 @@ def check_massachusetts():
 
 
 def check_without_coordinates():
-    folder = os.path.join(TMP, "nowhere")
-    shutil.copytree(COUNTY, folder)
-    with open(f"{folder}/census.yaml") as f:
-        lines = f.readlines()
-    with open(f"{folder}/census.yaml", "w") as f:
-        f.writelines(line for line in lines if line.strip() not in ("x: x", "y: y"))
+    folder = other_county("nowhere", lambda text: re.sub(r"^ *[xy]: [xy]\n", "", text, flags=re.M))
     world = check_bytes("nowhere", (1, 2, 5), "-census", folder)
     if not world:
         return

@@ -163,20 +163,40 @@ static int64_t zone_end(const line *l, int area)
   return l->first[area];
 }
 
+/* MAX_WAITING: sizes.  ROOM: one that waited takes at most this part of what a zone has left.  LARGE: means of
+ * the law, from which a size is worth waiting. */
+enum { MAX_WAITING = 64, ROOM = 3, LARGE = 7 };
+
 /* Sizes drawn one after the other. */
 typedef struct sizes {
   const census_law *law; /* borrowed */
   double start;
   int64_t n, n_equal; /* members and venues of the whole line, if all are alike */
   int64_t drawn;      /* venues */
-  int64_t waiting;    /* a size that did not fit in its zone, for a later one; 0: none */
+  int64_t large;      /* what is worth waiting */
+  int n_waiting;
+  int64_t waiting[MAX_WAITING]; /* sizes that did not fit in their zone, for later ones */
 } sizes;
 
+/* The first that waits and fits in `room` without crowding out the others; 0: none. */
+static int64_t take_waiting(sizes *s, int64_t room)
+{
+  for (int i = 0; i < s->n_waiting; i++) {
+    const int64_t size = s->waiting[i];
+
+    if (size > room / ROOM) continue;
+    s->n_waiting--;
+    memmove(s->waiting + i, s->waiting + i + 1, sizeof size * (size_t)(s->n_waiting - i));
+    return size;
+  }
+  return 0;
+}
+
 /* The end of the venue that begins at `from`: by `end` at the latest.  Cutting all that does not fit
- * would leave too few of the large ones. */
+ * would leave too few of the large ones; making small ones wait, too many in the zones after. */
 static int64_t next_end(sizes *s, int64_t from, int64_t end)
 {
-  int64_t size = s->waiting;
+  int64_t size;
 
   if (!(s->law->exponent > 0)) {
     const int64_t to = ((s->drawn + 1) * s->n + s->n_equal - 1) / s->n_equal;
@@ -184,14 +204,12 @@ static int64_t next_end(sizes *s, int64_t from, int64_t end)
     s->drawn += to <= end;
     return PetscMin(to, end);
   }
-  if (size && size <= (end - from) / 10) { /* where it does not crowd out the others */
-    s->waiting = 0;
-    return from + size;
-  }
-  size = law_size(s->law, census_spread(s->start, s->drawn++));
-  if (size > end - from && !s->waiting) {
-    s->waiting = size;
+  size = take_waiting(s, end - from);
+  while (!size) {
     size = law_size(s->law, census_spread(s->start, s->drawn++));
+    if (size <= end - from || size < s->large || s->n_waiting == MAX_WAITING) break;
+    s->waiting[s->n_waiting++] = size;
+    size = 0;
   }
   return PetscMin(from + size, end);
 }
@@ -202,6 +220,7 @@ static void deal_line(const line *l, seat seats[], int64_t n_venue[])
   const census_law *law = &l->place->size;
   sizes s = {.law = law,
              .start = census_draw(c, l->draw, CENSUS_DRAW_LAW),
+             .large = (int64_t)(LARGE * law_mean(law)),
              .n = l->n,
              .n_equal = PetscMax(1, (int64_t)((double)l->n / law->mean + 0.5))};
   int64_t from = 0, to, end = l->is_work ? 0 : l->n;

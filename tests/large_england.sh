@@ -53,10 +53,10 @@ for path in sorted(glob.glob(f"{sys.argv[1]}/*.h5.run.json")):
         failed = True
         print(f"FAIL {os.path.basename(h5)}: over 24 GB")
     if h5.endswith("-60.h5"):
-        infections = h5py.File(h5)["observables/infections"][0]
-        new = infections.reshape(len(infections), -1).sum(1)
+        incidence = h5py.File(h5)["observables/incidence"][0]
+        new = incidence.reshape(len(incidence), -1).sum(1)
         day = len(new) // 2
-        print(f"   infections, day {day}: {new[day]:.0f}, last day: {new[-1]:.0f}, in all {new.sum():.0f}")
+        print(f"   new infections, day {day}: {new[day]:.0f}, last day: {new[-1]:.0f}, in all {new.sum():.0f}")
         if new[-1] < new[day]:
             failed = True
             print(f"FAIL {os.path.basename(h5)}: fewer infections on the last day than on day {day}")

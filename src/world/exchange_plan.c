@@ -4,10 +4,15 @@
  */
 #include "exchange_impl.h"
 
+/* What a site on another rank is told by the owner of its venue: rows of the two routes. */
+typedef struct seat {
+  PetscInt sum, total;
+} seat;
+
 /* Numbers the rows in which totals leave, one for each venue and other rank, by rank and then venue.
- * In: the rank of each part.  Out: the row of each part, undefined if it is here. */
+ * In: by part, which site asked; the rank of each that did. */
 static PetscErrorCode number_totals(struct world_exchange *x, PetscMPIInt rank, PetscMPIInt size,
-                                    const PetscMPIInt of_part[], PetscInt row[])
+                                    const PetscInt order[], const PetscMPIInt from[], seat seats[])
 {
   PetscInt *next, *last; /* by rank: row, venue */
 
@@ -17,7 +22,7 @@ static PetscErrorCode number_totals(struct world_exchange *x, PetscMPIInt rank, 
   for (PetscInt v = 0; v < x->n_venue; v++) {
     x->total_ptr[v + 1] = x->total_ptr[v];
     for (PetscInt p = x->part_ptr[v]; p < x->part_ptr[v + 1]; p++) {
-      const PetscMPIInt r = of_part[p];
+      const PetscMPIInt r = from[order[p]];
 
       if (r == rank || last[r] == v + 1) continue;
       last[r] = v + 1;
@@ -31,21 +36,16 @@ static PetscErrorCode number_totals(struct world_exchange *x, PetscMPIInt rank, 
   PetscCall(PetscMalloc1(x->totals.n_root, &x->total));
   for (PetscInt v = 0, n = 0; v < x->n_venue; v++)
     for (PetscInt p = x->part_ptr[v]; p < x->part_ptr[v + 1]; p++) {
-      const PetscMPIInt r = of_part[p];
+      const PetscMPIInt r = from[order[p]];
 
       if (r == rank) continue;
       if (last[r] != v + 1) x->total[n++] = next[r]++;
       last[r] = v + 1;
-      row[p] = next[r] - 1;
+      seats[order[p]].total = next[r] - 1;
     }
   PetscCall(PetscFree2(next, last));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
-
-/* What a site on another rank is told by the owner of its venue: rows of the two routes. */
-typedef struct seat {
-  PetscInt sum, total;
-} seat;
 
 /* Parts of the venues that this rank owns, from the sites that ask for a seat: in the order of ranks,
  * those here are mine[].  seats[] answers. */
@@ -54,15 +54,16 @@ static PetscErrorCode create_parts(const world *w, struct world_exchange *x, con
                                    const int32_t area[], const uint8_t kind[], seat seats[])
 {
   const PetscInt n = ship->n_recv;
-  PetscMPIInt rank, *from, *of_part;
-  PetscInt *order, *row, first, n_mine;
+  PetscMPIInt rank, *from;
+  PetscInt *order, first, n_mine;
   uint64_t *key;
 
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(w->comm, &rank));
   first = ship->recv_first[rank];
   n_mine = ship->recv_count[rank];
-  PetscCall(PetscMalloc5(n, &order, n, &from, n, &key, n, &of_part, n, &row));
+  PetscCall(PetscMalloc2(n, &order, n, &from));
+  PetscCall(PetscMalloc1(n, &key));
   for (PetscMPIInt r = 0; r < ship->size; r++)
     for (PetscMPIInt i = 0; i < ship->recv_count[r]; i++) from[ship->recv_first[r] + i] = r;
   for (PetscInt i = 0; i < n; i++) {
@@ -72,6 +73,7 @@ static PetscErrorCode create_parts(const world *w, struct world_exchange *x, con
   PetscCall(world_sort(n, key, order));
   for (PetscInt i = 0; i < n; i++) key[i] = kind[order[i]];
   PetscCall(world_sort(n, key, order)); /* stable: now by (kind, venue, area) */
+  PetscCall(PetscFree(key));
   x->n_slot = n;
   x->sums.n_root = n - n_mine;
   PetscCall(PetscMalloc1(n, &x->part));
@@ -81,21 +83,19 @@ static PetscErrorCode create_parts(const world *w, struct world_exchange *x, con
     const PetscInt arrives = i < first ? i : i - n_mine;
 
     if (!p || kind[i] != kind[before] || venue[i] != venue[before]) x->part_ptr[x->n_venue++] = p;
-    of_part[p] = from[i];
     x->part[p] = from[i] == rank ? mine[i - first] : -1 - arrives;
     seats[i].sum = arrives;
   }
   x->part_ptr[x->n_venue] = n;
-  PetscCall(number_totals(x, rank, ship->size, of_part, row));
+  PetscCall(number_totals(x, rank, ship->size, order, from, seats));
   PetscCall(PetscCalloc1(x->n_venue, &x->n_own));
   for (PetscInt v = 0; v < x->n_venue; v++)
     for (PetscInt p = x->part_ptr[v]; p < x->part_ptr[v + 1]; p++) x->n_own[v] += x->part[p] >= 0;
-  for (PetscInt p = 0; p < n; p++) seats[order[p]].total = row[p];
   if (x->rank_order_sums) {
     PetscCall(PetscMalloc1(n, &x->part_rank));
-    PetscCall(PetscArraycpy(x->part_rank, of_part, n));
+    for (PetscInt p = 0; p < n; p++) x->part_rank[p] = from[order[p]];
   }
-  PetscCall(PetscFree5(order, from, key, of_part, row));
+  PetscCall(PetscFree2(order, from));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -163,8 +163,8 @@ static PetscErrorCode create_shared(const world *w, struct world_exchange *x,
 
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_rank(w->comm, &rank));
-  PetscCall(PetscMalloc5(x->n_leaf, &seats[0], x->n_leaf, &venue[0], x->n_leaf, &place[0],
-                         x->n_leaf, &kind[0], x->n_leaf, &mine));
+  PetscCall(PetscMalloc3(x->n_leaf, &venue[0], x->n_leaf, &place[0], x->n_leaf, &kind[0]));
+  PetscCall(PetscMalloc1(x->n_leaf, &mine));
   for (PetscInt l = 0; l < x->n_leaf; l++) {
     const PetscInt s = x->leaf[l];
 
@@ -179,12 +179,15 @@ static PetscErrorCode create_shared(const world *w, struct world_exchange *x,
   PetscCall(world_ship_send(ship, sizeof(int64_t), venue[0], venue[1]));
   PetscCall(world_ship_send(ship, sizeof(int32_t), place[0], place[1]));
   PetscCall(world_ship_send(ship, sizeof(uint8_t), kind[0], kind[1]));
+  PetscCall(PetscFree3(venue[0], place[0], kind[0]));
   PetscCall(create_parts(w, x, ship, mine, venue[1], place[1], kind[1], seats[1]));
+  PetscCall(PetscFree(mine));
+  PetscCall(PetscMalloc1(x->n_leaf, &seats[0]));
   PetscCall(world_ship_reply(ship, sizeof(seat), seats[1], seats[0]));
   PetscCall(PetscFree4(venue[1], place[1], kind[1], seats[1]));
   PetscCall(create_routes(w, x, ship, to, seats[0]));
   PetscCall(world_ship_destroy(&ship));
-  PetscCall(PetscFree5(seats[0], venue[0], place[0], kind[0], mine));
+  PetscCall(PetscFree(seats[0]));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

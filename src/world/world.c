@@ -158,7 +158,7 @@ int64_t world_bytes(const world *w, const world_counts *c, int row)
 
 int64_t world_build_bytes(const world *w, const world_counts *c)
 {
-  enum { SITE = 8, LEAF = 41, SLOT = 33 }; /* arrays of join_sites() and world_exchange_create() */
+  enum { SITE = 8, LEAF = 41, SLOT = 37 }; /* arrays of join_sites() and world_exchange_create() */
 
   return world_bytes(w, c, 0) + SITE * c->n_site + LEAF * c->n_leaf + SLOT * c->n_slot;
 }

@@ -22,7 +22,8 @@ step() { # agents repeat ranks...
   agents=$1 repeat=$2
   shift 2
   for ranks; do
-    part "$MPIEXEC" -q -n "$ranks" "$BUILD/tests/bench_step" "$agents" "$out/step.$agents.$ranks.json" "$repeat"
+    # a rank that waits gives its core away only where others want it: giving takes time
+    part env OMPI_MCA_mpi_yield_when_idle=$((ranks > $(nproc))) "$MPIEXEC" -q -n "$ranks" "$BUILD/tests/bench_step" "$agents" "$out/step.$agents.$ranks.json" "$repeat"
   done
 }
 one=${AGENTS:-1000000}

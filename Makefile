@@ -12,7 +12,7 @@
 # WERROR=1         warnings are errors
 # ONLY="dual rng"  tests whose file name contains one of these words
 # MODULES="base"   tests linked with these modules alone: does a lower one stand by itself?
-# JOBS=2           tests that run at a time
+# JOBS=3           tests that run at a time (one more than cores)
 # BUILD=/tmp/b     build elsewhere
 # ARCH=            e.g. -march=native.  Not the default: result files have the same bits on every
 #                  x86-64 machine only if all are compiled alike.

@@ -11,8 +11,8 @@
 # unfreed (SAN, VALGRIND: these look instead).  A script fails if it exits non-zero without having
 # said FAIL, or names no case.  All start in the root of the sources with an empty TEST_TMP.
 #
-# Environment: GRADUS BUILD MPIEXEC PYTHON; JOBS tests at a time (2); RANKS, only
-# these rank counts; SAN; VALGRIND.  Logs stay in BUILD/log/.
+# Environment: GRADUS BUILD MPIEXEC PYTHON; JOBS tests at a time (one more than cores, for many wait);
+# RANKS, only these rank counts; SAN; VALGRIND.  Logs stay in BUILD/log/.
 : "${BUILD:=$PWD/build}" "${GRADUS:=$BUILD/gradus}" "${MPIEXEC:=mpirun}" "${PYTHON:=python3}"
 export BUILD GRADUS MPIEXEC PYTHON
 log=$BUILD/log$VALGRIND
@@ -131,7 +131,7 @@ for test in "$@"; do
   esac
 done
 for queue in together alone; do # the longest first, so that none runs on by itself at the end
-  if [ $queue = alone ]; then jobs=1; else jobs=${JOBS:-2}; fi
+  if [ $queue = alone ]; then jobs=1; else jobs=${JOBS:-$(($(nproc) + 1))}; fi
   sort -s -rn "$log/$queue" | cut -d ' ' -f 2- | xargs -r -L 1 -P "$jobs" sh "$0" -one
 done
 

@@ -13,8 +13,8 @@ run() { # ranks args...
   "$MPIEXEC" -q -n "$n" "$GRADUS" "$@" -quiet -progress none -overwrite
 }
 
-few="2:blocks:0 2:ptscotch:0 3:hilbert:0 3:ptscotch:0 4:blocks:0 4:hilbert:0 7:hilbert:0 4:ptscotch:2"
-rest="2:hilbert:0 3:blocks:0 4:ptscotch:0 7:blocks:0 7:ptscotch:0 2:hilbert:1 2:hilbert:2 4:hilbert:1"
+few="2:blocks:0 2:ptscotch:0 3:hilbert:0 4:hilbert:0 7:hilbert:0 4:ptscotch:2"
+rest="3:ptscotch:0 4:blocks:0 2:hilbert:0 3:blocks:0 4:ptscotch:0 7:blocks:0 7:ptscotch:0 2:hilbert:1 2:hilbert:2 4:hilbert:1"
 
 same() { # name args...: on rank counts and partitioners
   name=$1

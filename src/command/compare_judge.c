@@ -89,13 +89,6 @@ static void judge_entry(const compare *c, const compare_card *card, size_t at, c
   v->bias_error = error_of_both(c, card, at) / (y == 0 ? 1 : fabs(y));
 }
 
-static int by_size(const void *a, const void *b)
-{
-  const double x = *(const double *)a, y = *(const double *)b;
-
-  return (x > y) - (x < y);
-}
-
 PetscErrorCode compare_judge(const session *s, const compare *c, const compare_card *card,
                              compare_verdict *v)
 {
@@ -118,7 +111,7 @@ PetscErrorCode compare_judge(const session *s, const compare *c, const compare_c
       }
       if (!v->is_single) find_reversal(s, c, card, c->observable[o], p, v);
     }
-  qsort(cost, (size_t)n_cost, sizeof *cost, by_size);
+  PetscCall(PetscSortReal(n_cost, cost));
   if (n_cost && !v->is_exploded && !v->is_single) v->plain_runs = cost[n_cost / 2];
   v->is_biased = !v->is_single &&
                  (v->most_z > compare_threshold(v->n) && (v->is_of_zero || fabs(v->bias) > 0.01));

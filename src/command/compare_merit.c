@@ -12,7 +12,6 @@
 #include "results.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 #define LEAST_ELASTICITY 0.05
 
@@ -107,13 +106,6 @@ static void add_row(const session *s, const compare *c, const compare_card *card
   }
 }
 
-static int by_size(const void *a, const void *b)
-{
-  const double x = *(const double *)a, y = *(const double *)b;
-
-  return (x > y) - (x < y);
-}
-
 PetscErrorCode compare_find_merit(const session *s, const compare *c, const compare_card *card,
                                   compare_merit *figures)
 {
@@ -126,7 +118,7 @@ PetscErrorCode compare_find_merit(const session *s, const compare *c, const comp
   PetscCall(PetscCalloc2(P, &m.norm, P, &m.variance));
   for (int o = 0; o < c->n_observable; o++)
     for (int t = 0; t < c->n_time; t++) add_row(s, c, card, c->observable[o], c->time[t], &m);
-  qsort(m.relative, (size_t)m.n, sizeof *m.relative, by_size);
+  PetscCall(PetscSortReal(m.n, m.relative));
   for (int p = 0; p < P; p++) col += m.norm[p] > 0 ? m.variance[p] / m.norm[p] / P : 0;
   *figures = (compare_merit){.n = m.n,
                              .z_rms = sqrt(m.sum_z2 / PetscMax(m.n, 1)),

@@ -99,23 +99,18 @@ START_TEST(counts_of_all_parts_add_up)
   for (int p = 0; p < PARTS; p++) {
     all.n_agent += count[p].n_agent;
     all.n_area += count[p].n_area;
-    all.n_leaf += count[p].n_leaf;
-    all.n_slot += count[p].n_slot;
-    all.n_site_sent += count[p].n_site_sent;
-    all.n_site_received += count[p].n_site_received;
-    all.n_total_sent += count[p].n_total_sent;
-    all.n_total_received += count[p].n_total_received;
+    all.n_shared += count[p].n_shared;
+    all.n_sent += count[p].n_sent;
+    all.n_received += count[p].n_received;
     all.n_neighbour += count[p].n_neighbour;
     all.n_neighbour_in += count[p].n_neighbour_in;
   }
   ck_assert_int_eq(all.n_agent, w->n_global);
   ck_assert_int_eq(all.n_area, w->n_area);
-  ck_assert_int_eq(all.n_leaf, all.n_slot);
-  ck_assert_int_eq(all.n_site_sent, all.n_site_received);
-  ck_assert_int_eq(all.n_total_sent, all.n_total_received);
-  ck_assert_int_le(all.n_total_sent, all.n_site_sent);
+  ck_assert_int_eq(all.n_sent, all.n_received);
+  ck_assert_int_le(all.n_sent, all.n_shared);
   ck_assert_int_eq(all.n_neighbour, all.n_neighbour_in);
-  ck_assert_int_gt(all.n_site_sent, 0);
+  ck_assert_int_gt(all.n_sent, 0);
   ck_petsc(world_graph_destroy(&graph));
   ck_petsc(world_destroy(&w));
 }

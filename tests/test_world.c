@@ -8,6 +8,7 @@
 #include <string.h>
 
 enum { N_DER = 3 };
+static const double LARGEST = 0x1p32; /* power of two above any town_contribution() */
 
 static PetscMPIInt rank, size;
 
@@ -69,7 +70,7 @@ START_TEST(counts_agree_between_senders_and_receivers)
   world_counts c;
 
   world_count(w, &c);
-  sum[0] = c.n_agent, sum[1] = c.n_area, sum[2] = c.n_site_sent, sum[3] = c.n_site_received;
+  sum[0] = c.n_agent, sum[1] = c.n_area, sum[2] = c.n_sent, sum[3] = c.n_received;
   MPI_Allreduce(MPI_IN_PLACE, sum, 4, MPI_INT64_T, MPI_SUM, PETSC_COMM_WORLD);
   ck_assert_int_eq(sum[0], town.n_agent);
   ck_assert_int_eq(sum[1], town.n_area);
@@ -83,6 +84,8 @@ END_TEST
 /* Totals at the sites of this rank from world_exchange(). */
 static void exchange_contributions(world *w, int width, double val[], double der[])
 {
+  const double anchor = world_anchor(w, LARGEST);
+
   ck_petsc(PetscArrayzero(val, w->n_site));
   ck_petsc(PetscArrayzero(der, w->n_site * width));
   for (PetscInt i = 0; i < w->n; i++)
@@ -91,42 +94,43 @@ static void exchange_contributions(world *w, int width, double val[], double der
         const int32_t site = w->kind[k].site[i * w->kind[k].n_slot + s];
 
         if (site < 0) continue;
-        val[site] += town_contribution(w->gid[i], 0);
+        val[site] += world_round(town_contribution(w->gid[i], 0), anchor);
         for (int j = 0; j < width; j++)
-          der[site * width + j] += town_contribution(w->gid[i], 1 + j);
+          der[site * width + j] += world_round(town_contribution(w->gid[i], 1 + j), anchor);
       }
   ck_petsc(world_exchange(w, width, val, width ? der : NULL));
 }
 
-/* The slow version: a small venue member by member, a large one area by area. */
-static double total_of[TOWN_KINDS][TOWN_AGENTS][1 + N_DER];
+/* The slow version: whole numbers of 2^-53 times the largest contribution times the members of the
+ * largest venue, both to the next power of two. */
+static int64_t total_of[TOWN_KINDS][TOWN_AGENTS][1 + N_DER];
+static double unit_of_totals;
 
-static double total_of_venue(int k, int64_t venue, int column, const int row_of_gid[])
+static int64_t total_of_venue(int k, int64_t venue, int column, const int row_of_gid[])
 {
-  double total = 0, part = 0;
-  int n_member = 0, area = -1;
+  int64_t total = 0;
 
-  for (int row = 0; row < town.n_agent; row++)
-    for (int s = 0; s < town_slots[k]; s++) n_member += town.venue[k][row][s] == venue;
   for (int gid = 0; gid < town.n_agent; gid++)
-    for (int s = 0; s < town_slots[k]; s++) {
-      const int row = row_of_gid[gid];
-
-      if (town.venue[k][row][s] != venue) continue;
-      if (n_member <= WORLD_SMALL_VENUE || town.area[row] != area) {
-        total += part;
-        part = 0;
-        area = town.area[row];
-      }
-      part += town_contribution(gid, column);
-    }
-  return total + part;
+    for (int s = 0; s < town_slots[k]; s++)
+      if (town.venue[k][row_of_gid[gid]][s] == venue)
+        total += llrint(town_contribution(gid, column) / unit_of_totals);
+  return total;
 }
 
 static void add_up_town(void)
 {
-  int row_of_gid[TOWN_AGENTS];
+  int row_of_gid[TOWN_AGENTS], most = 4;
 
+  for (int k = 0; k < TOWN_KINDS; k++)
+    for (int64_t v = 0; v < town.n_venue[k]; v++) {
+      int n_member = 0;
+
+      for (int row = 0; row < town.n_agent; row++)
+        for (int s = 0; s < town_slots[k]; s++) n_member += town.venue[k][row][s] == v;
+      most = PetscMax(most, n_member);
+    }
+  unit_of_totals = LARGEST * 0x1p-53;
+  while (most > 1 << (int)log2(unit_of_totals / (LARGEST * 0x1p-53))) unit_of_totals *= 2;
   town_order(row_of_gid);
   for (int k = 0; k < TOWN_KINDS; k++)
     for (int64_t v = 0; v < town.n_venue[k]; v++)
@@ -137,16 +141,17 @@ static void check_exchange(MPI_Comm comm, const char type[])
 {
   world *w = town_world(comm, type, false);
   double *val, *der;
-  bool is_right = true;
+  bool is_right = world_quantum(world_anchor(w, LARGEST)) == unit_of_totals;
 
   ck_petsc(PetscMalloc2(w->n_site, &val, w->n_site * N_DER, &der));
   for (int width = N_DER; width >= 0; width -= N_DER) {
     exchange_contributions(w, width, val, der);
     for (PetscInt s = 0; s < w->n_site; s++) {
-      const double *total = total_of[w->site_kind[s]][w->site_venue[s]];
+      const int64_t *total = total_of[w->site_kind[s]][w->site_venue[s]];
 
-      is_right = is_right && val[s] == total[0];
-      for (int j = 0; j < width; j++) is_right = is_right && der[s * width + j] == total[1 + j];
+      is_right = is_right && val[s] == (double)total[0] * unit_of_totals;
+      for (int j = 0; j < width; j++)
+        is_right = is_right && der[s * width + j] == (double)total[1 + j] * unit_of_totals;
     }
     ck_assert_all(comm, is_right);
   }
@@ -161,29 +166,61 @@ START_TEST(exchange_gives_the_same_bits_on_any_ranks)
 }
 END_TEST
 
-START_TEST(adding_in_rank_order_gives_other_bits)
+/* Any order of any numbers up to the bound, of all sizes and both signs, half of them the largest. */
+START_TEST(sums_of_rounded_numbers_are_exact)
 {
-  world *w[2] = {town_world(PETSC_COMM_WORLD, "hilbert", false),
-                 town_world(PETSC_COMM_WORLD, "hilbert", true)};
+  world *w = town_world(PETSC_COMM_WORLD, "hilbert", false);
+  const double bound[] = {1e-300, 0.3, 1, 1.5e9};
+  int most = 0;
+
+  for (PetscInt s = 0; s < w->n_site; s++) most = PetscMax(most, w->site_size[s]);
+  MPI_Allreduce(MPI_IN_PLACE, &most, 1, MPI_INT, MPI_MAX, PETSC_COMM_WORLD);
+  ck_assert_int_gt(most, 100);
+  for (int b = 0; b < 4; b++) {
+    const double anchor = world_anchor(w, bound[b]), unit = world_quantum(anchor);
+    double x[TOWN_AGENTS], up = 0, down = 0;
+    int64_t whole = 0;
+
+    for (int i = 0; i < most; i++) {
+      const double large = i % 2 ? bound[b] : bound[b] * pow(10, -i % 20);
+
+      x[i] = world_round(i % 3 ? large : -large, anchor);
+      whole += llrint(x[i] / unit);
+      ck_assert(x[i] == (double)llrint(x[i] / unit) * unit);
+      ck_assert_double_le(fabs(x[i] - (i % 3 ? large : -large)), unit / 2);
+    }
+    for (int i = 0; i < most; i++) up += x[i];
+    for (int i = most - 1; i >= 0; i--) down += x[i];
+    ck_assert(up == down && up == (double)whole * unit);
+  }
+  ck_assert(world_anchor(w, 0) == 0 && world_round(0.1, 0) == 0.1);
+  ck_petsc(world_destroy(&w));
+}
+END_TEST
+
+/* The negative control: numbers as they are. */
+START_TEST(sums_of_numbers_not_rounded_depend_on_the_ranks)
+{
+  world *w = town_world(PETSC_COMM_WORLD, "hilbert", true);
+  world *alone = town_world(PETSC_COMM_SELF, "hilbert", true);
+  double *val[2];
   int n_other = 0;
   bool is_near = true;
-  double *val[2];
 
-  for (int i = 0; i < 2; i++) {
-    ck_petsc(PetscMalloc1(w[i]->n_site, &val[i]));
-    exchange_contributions(w[i], 0, val[i], NULL);
-  }
-  for (PetscInt s = 0; s < w[0]->n_site; s++) {
-    n_other += val[0][s] != val[1][s];
-    is_near = is_near && fabs(val[0][s] - val[1][s]) <= 1e-13 * val[0][s]; /* 900 roundings */
+  ck_petsc(PetscMalloc2(w->n_site, &val[0], alone->n_site, &val[1]));
+  exchange_contributions(w, 0, val[0], NULL);
+  exchange_contributions(alone, 0, val[1], NULL);
+  for (PetscInt s = 0, t = 0; s < w->n_site; s++) {
+    while (alone->site_kind[t] != w->site_kind[s] || alone->site_venue[t] != w->site_venue[s]) t++;
+    n_other += val[0][s] != val[1][t];
+    is_near = is_near && fabs(val[0][s] - val[1][t]) <= 1e-13 * val[1][t]; /* 900 roundings */
   }
   MPI_Allreduce(MPI_IN_PLACE, &n_other, 1, MPI_INT, MPI_SUM, PETSC_COMM_WORLD);
   ck_assert_int_eq(n_other > 0, size > 1);
   ck_assert_all(PETSC_COMM_WORLD, is_near);
-  for (int i = 0; i < 2; i++) {
-    ck_petsc(PetscFree(val[i]));
-    ck_petsc(world_destroy(&w[i]));
-  }
+  ck_petsc(PetscFree2(val[0], val[1]));
+  ck_petsc(world_destroy(&w));
+  ck_petsc(world_destroy(&alone));
 }
 END_TEST
 
@@ -283,7 +320,8 @@ Suite *suite(void)
   tcase_add_test(tc, attributes_are_found_by_name);
   tcase_add_test(tc, counts_agree_between_senders_and_receivers);
   tcase_add_test(tc, exchange_gives_the_same_bits_on_any_ranks);
-  tcase_add_test(tc, adding_in_rank_order_gives_other_bits);
+  tcase_add_test(tc, sums_of_rounded_numbers_are_exact);
+  tcase_add_test(tc, sums_of_numbers_not_rounded_depend_on_the_ranks);
   tcase_add_test(tc, there_may_be_more_ranks_than_areas);
   tcase_add_test(tc, there_may_be_a_single_agent);
   tcase_add_test(tc, the_graph_counts_shared_memberships);

@@ -2,7 +2,7 @@
  * world.h - agents, areas and venues of this rank, and the exchange between ranks
  *
  * Areas are assigned whole to ranks (partition.h).  An agent lives on its area's rank and never
- * moves.  A venue lives on the rank of its area: the lowest area of its members.
+ * moves.  The area of a venue is the lowest one of its members.
  *
  * Canonical order, the same on any number of ranks and with any partitioner:
  *   areas    by name (numerically if all names are integers, else bytewise), 0 <= a < n_area
@@ -13,13 +13,11 @@
  *   kinds    by name
  *   venues   of a kind by area, then by id as areas are
  *
- * A *site* is the place on a rank where contributions to a venue are summed, in agent order, before
- * they travel.  A venue of up to WORLD_SMALL_VENUE members has one site if all of them are on this
- * rank, else a site for each of its memberships here; a larger one has a site for each of its areas
- * here.  The sums of a venue's sites are gathered at its owner, added in the order (area, agent), and
- * the total returns to each of them: world_exchange().  So a small venue is always summed agent by
- * agent and a large one area by area, never in the order of arrival: the totals do not know the
- * ranks, though the sites do.
+ * A *site* is the place on a rank where contributions to a venue are summed before they travel: one
+ * for each venue with members here.  The sums of a venue's sites are added up at one of their ranks
+ * and the total returns to each of them: world_exchange().  Contributions are rounded first, to numbers
+ * whose sums are exact: world_anchor().  So the order in which they are added, and with it the ranks,
+ * makes no difference.
  *
  * Memory of a rank: world_count() says what it takes here: 8 bytes an agent, 4 bytes a membership
  * slot, 8 bytes a numeric or 4 bytes a labelled attribute, plus 13 bytes a site; 4 bytes a venue of the
@@ -37,7 +35,7 @@
 #include "gradus/options.h"
 #include "gradus/partition.h"
 
-enum { WORLD_NAME_SIZE = 64, WORLD_MAX_KINDS = 32, WORLD_SMALL_VENUE = 64 };
+enum { WORLD_NAME_SIZE = 64, WORLD_MAX_KINDS = 32 };
 
 /* An attribute is numbers (NAN = missing) or labels (-1 = missing). */
 typedef struct world_attribute {
@@ -81,11 +79,12 @@ typedef struct world {
   world_kind kind[WORLD_MAX_KINDS];
   int n_attribute;
   world_attribute *attribute; /* [n_attribute] in order of name; owned */
-  PetscInt n_site;        /* sites of this rank, all kinds, by (kind, venue, lowest area, agent) */
-  uint8_t *site_kind;     /* [n_site] owned */
-  int64_t *site_venue;    /* [n_site] venue of its kind, 0 <= venue < n_venue; owned */
+  PetscInt n_site;            /* sites of this rank, all kinds, by (kind, venue) */
+  uint8_t *site_kind;         /* [n_site] owned */
+  int64_t *site_venue;        /* [n_site] venue of its kind, 0 <= venue < n_venue; owned */
   int32_t *site_size;     /* [n_site] members of the whole venue (of all areas and ranks); owned */
   char source_digest[65]; /* SHA-256 of the table the world was made from; "" if synthetic */
+  double sum_scale;       /* of world_anchor(): 3/4 of a power of two >= the members of any venue */
   struct world_exchange *exchange; /* opaque, owned */
 } world;
 
@@ -153,14 +152,49 @@ PetscErrorCode world_write(const world *w, const options *o, const char path[]);
  *
  * In/out  val  [n_site]         in: sum over local members of the site; out: over all members
  *         der  [n_site][width]  the same for each tangent; NULL if width is 0
- * Adds in the order of sites.  Venues with one site cost nothing.
+ * Contributions must be rounded by world_anchor(), or be whole.  Venues of one rank cost nothing.
  * Collective on the world's communicator; allocates only when width is first used. */
 PetscErrorCode world_exchange(world *w, int width, double *val, double *der);
 
-/* world_exchange_begin, world_exchange_end - the same in two parts.  In between the totals of all
- * sites but the shared ones are there, and the caller may work on these while messages travel.  A
- * shared site is one whose venue has sites on other ranks: world_shared_sites() gives them,
- * ascending; borrowed.  The same arguments to both. */
+/* world_anchor - for contributions to venues of at most `bound` in size, a number for world_round()
+ *
+ * Rounded by the same anchor they are multiples of a power of two that is small enough (2^-53 of bound
+ * times the members of the world's largest venue, to the next power of two each) and large enough for
+ * sums over all members of any venue to be exact: they have the same bits in any order.  0 if bound is
+ * 0; with -test_rank_order_sums always, so that nothing is rounded. */
+double world_anchor(const world *w, double bound);
+
+static inline double world_round(double x, double anchor)
+{
+  return (x + anchor) - anchor;
+}
+
+/* world_quantum - what numbers rounded by an anchor are multiples of */
+static inline double world_quantum(double anchor)
+{
+  return anchor * 0x1p-51 / 3;
+}
+
+/* world_anchors - for rows of value and tangents of agents
+ *
+ * In      val [n], der [n][width]
+ * Out     anchor  [1 + width]
+ * Collective on the world's communicator. */
+PetscErrorCode world_anchors(const world *w, int width, const double *val, const double *der,
+                             double anchor[]);
+
+/* world_bounds_raise - make bounds hold
+ *
+ * In/out  most   [n] the largest numbers here; of all ranks
+ *         bound  [n] powers of two, or 0; far above `most` where they were below
+ * Collective on the world's communicator. */
+PetscErrorCode world_bounds_raise(const world *w, int n, double most[], double bound[],
+                                  bool *is_raised);
+
+/* world_exchange_begin, world_exchange_end - the same in two parts.  In between the caller
+ * may work on all sites but the shared ones while messages travel.  A shared site is one whose venue
+ * has sites on other ranks: world_shared_sites() gives them, ascending; borrowed.  The same arguments
+ * to both. */
 PetscErrorCode world_exchange_begin(world *w, int width, double *val, double *der);
 PetscErrorCode world_exchange_end(world *w, int width, double *val, double *der);
 void world_shared_sites(const world *w, PetscInt *n, const PetscInt **site);
@@ -169,18 +203,17 @@ void world_shared_sites(const world *w, PetscInt *n, const PetscInt **site);
 double world_exchange_seconds(const world *w);
 
 /* Who attends each site, and which other ranks have sites of its venue: for models that look at
- * single venues.  Sites of one venue are next to each other on each rank. */
+ * single venues. */
 typedef struct world_venues {
   PetscInt *member_ptr; /* [n_site + 1] owned */
   int32_t *member;      /* local agents of each site, ascending; owned */
-  int64_t *before;      /* [n_site] members of the venue in lower areas; owned */
-  PetscInt *first;      /* [n_site] the first local site of the same venue; owned */
-  PetscInt *share_ptr;  /* [n_site + 1] other ranks with sites of the venue, at its first; owned */
+  int32_t *place; /* of each of these among all members of the venue, in canonical order; owned */
+  PetscInt *share_ptr;     /* [n_site + 1] other ranks with sites of the venue; owned */
   PetscMPIInt *share_rank; /* ascending; owned */
-  PetscInt *share_site;    /* the venue's first site on that rank; owned */
+  PetscInt *share_site;    /* the venue's site on that rank; owned */
 } world_venues;
 
-/* world_venues_create - 4 bytes a membership, 28 a site, 8 a pair of site and other rank
+/* world_venues_create - 8 bytes a membership, 8 a site, 8 a pair of site and other rank
  *
  * Collective on the world's communicator. */
 PetscErrorCode world_venues_create(const world *w, world_venues **v);
@@ -238,14 +271,9 @@ PetscErrorCode world_groups_sum(const world *w, const world_groups *g, PetscInt 
 /* What a rank holds and sends: for reports, plans and tests.  All members are int64_t. */
 typedef struct world_counts {
   int64_t n_agent, n_area, n_site;
-  int64_t n_here;          /* venues with several sites, all of them here */
-  int64_t n_leaf;          /* sites of venues that are on several ranks */
-  int64_t n_slot;          /* sites, here or not, of such venues that are owned here */
-  int64_t n_shared;        /* such venues */
-  int64_t n_site_sent;     /* partial sums that leave this rank in one exchange */
-  int64_t n_site_received; /* partial sums of other ranks that this rank adds */
-  int64_t n_total_sent,
-    n_total_received;     /* totals, one for each venue and rank other than its owner */
+  int64_t n_shared;       /* of these, sites of venues that are on several ranks */
+  int64_t n_sent;         /* sums that leave this rank in one exchange, and totals that return */
+  int64_t n_received;     /* sums of other ranks that this rank adds, and totals it returns */
   int64_t n_neighbour;    /* ranks it sends partial sums to */
   int64_t n_neighbour_in; /* ranks it gets partial sums from */
   int64_t bytes;          /* of the world's arrays here */

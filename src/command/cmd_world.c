@@ -193,8 +193,8 @@ static PetscErrorCode say_partition(const world *w, const options *o)
   PetscCall(partition_quality(w->comm, graph, size, w->owner, &imbalance, &cut));
   PetscCall(world_graph_destroy(&graph));
   world_count(w, &c);
-  n_sent = c.n_site_sent;
-  most[0] = c.n_agent, most[1] = c.bytes, most[2] = c.n_site_sent, most[3] = c.n_neighbour;
+  n_sent = c.n_sent;
+  most[0] = c.n_agent, most[1] = c.bytes, most[2] = c.n_sent, most[3] = c.n_neighbour;
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, most, 4, MPI_INT64_T, MPI_MAX, w->comm));
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &n_sent, 1, MPI_INT64_T, MPI_SUM, w->comm));
   PetscCall(PetscPrintf(w->comm,

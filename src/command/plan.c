@@ -98,9 +98,7 @@ static PetscErrorCode count_rows(const session *s, int64_t **n_row)
 /* Counts of a world with `scale` times the agents and venues in the same areas. */
 static void scale_counts(const world *w, double scale, world_counts *c)
 {
-  int64_t *const counts[] = {
-    &c->n_agent,  &c->n_site,      &c->n_here,          &c->n_leaf,       &c->n_slot,
-    &c->n_shared, &c->n_site_sent, &c->n_site_received, &c->n_total_sent, &c->n_total_received};
+  int64_t *const counts[] = {&c->n_agent, &c->n_site, &c->n_shared, &c->n_sent, &c->n_received};
 
   for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
     *counts[i] = llround((double)*counts[i] * scale);
@@ -147,10 +145,10 @@ static void add_step(const plan_context *p, const world_deal *d, plan_row *row)
   for (PetscMPIInt r = 0; r < d->n_part; r++) {
     const world_counts *c = &d->count[r];
     const int64_t messages = c->n_neighbour + c->n_neighbour_in;
-    const int64_t sent = bytes * (c->n_site_sent + c->n_total_sent);
+    const int64_t sent = bytes * (c->n_sent + c->n_received);
     const double compute = 1e-9 * p->m->ns * (double)c->n_agent;
     const double exchange = p->m->latency * (double)messages + (double)sent / p->m->bandwidth +
-                            p->m->row * (double)(c->n_leaf + c->n_slot);
+                            p->m->row * (double)(c->n_sent + c->n_received);
 
     row->messages_max = PetscMax(row->messages_max, messages);
     row->bytes_max = PetscMax(row->bytes_max, sent);

@@ -115,7 +115,8 @@ static PetscErrorCode measure_steps(session *s, plan_measures *m)
   m->ns = 1e9 * work[0] / (fmax(work[1], 1) * fmax(1, size / cores));
   world_count(s->w, &c);
   exchange -= m->latency * (double)(c.n_neighbour + c.n_neighbour_in);
-  if (c.n_leaf + c.n_slot >= LEAST_ROWS) row = fmax(exchange, 0) / (double)(c.n_leaf + c.n_slot);
+  if (c.n_sent + c.n_received >= LEAST_ROWS)
+    row = fmax(exchange, 0) / (double)(c.n_sent + c.n_received);
   PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &row, 1, MPI_DOUBLE, MPI_MIN, s->comm));
   if (isfinite(row)) m->row = row;
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -209,8 +209,8 @@ static PetscErrorCode session_note_counts(session *s)
   PetscCall(sidecar_int_by_rank(s->side, "agents", c.n_agent));
   PetscCall(sidecar_int_by_rank(s->side, "areas", c.n_area));
   PetscCall(sidecar_int_by_rank(s->side, "sites", c.n_site));
-  PetscCall(sidecar_int_by_rank(s->side, "sites_sent", c.n_site_sent));
-  PetscCall(sidecar_int_by_rank(s->side, "sites_received", c.n_site_received));
+  PetscCall(sidecar_int_by_rank(s->side, "sites_sent", c.n_sent));
+  PetscCall(sidecar_int_by_rank(s->side, "sites_received", c.n_received));
   PetscCall(sidecar_int_by_rank(s->side, "neighbours", c.n_neighbour));
   PetscCall(sidecar_int_by_rank(s->side, "world_bytes", c.bytes));
   PetscCall(sidecar_int_by_rank(s->side, "stated_memory_bytes", plan_memory_here(s).peak));

@@ -18,9 +18,10 @@ PetscErrorCode model_create_game_of_life(model *m, options *o, const world_names
 enum { THETA, P };
 
 typedef struct life {
-  world *w;        /* borrowed */
-  dual_vec *alive; /* [n] owned */
-  dual_vec *sum;   /* [n_site] owned */
+  world *w;                    /* borrowed */
+  dual_vec *alive;             /* [n] owned */
+  dual_vec *sum;               /* [n_site] owned */
+  double anchor[1 + DUAL_MAX]; /* of `alive` and its tangents in these sums */
   dual theta;
   model_record *record; /* borrowed */
 } life;
@@ -111,14 +112,15 @@ static dual neighbours(const life *l, PetscInt i, int width)
     const int32_t s = kind->site[(size_t)i * (size_t)kind->n_slot + (size_t)c];
 
     if (s < 0) break;
-    n.v += l->sum->val[s] - l->alive->val[i];
+    n.v += l->sum->val[s] - world_round(l->alive->val[i], l->anchor[0]);
     for (int j = 0; j < width; j++)
-      n.d[j] += l->sum->der[s * width + j] - l->alive->der[i * width + j];
+      n.d[j] += l->sum->der[s * width + j] -
+                world_round(l->alive->der[i * width + j], l->anchor[1 + j]);
   }
   return n;
 }
 
-/* Sums of living cells at the edges, in the order of cells. */
+/* Sums of living cells at the edges. */
 static void add_up(life *l, int width)
 {
   const world_kind *kind = &l->w->kind[0];
@@ -129,8 +131,9 @@ static void add_up(life *l, int width)
       const int32_t s = kind->site[(size_t)i * (size_t)kind->n_slot + (size_t)c];
 
       if (s < 0) break;
-      val[s] += l->alive->val[i];
-      for (int j = 0; j < width; j++) der[s * width + j] += l->alive->der[i * width + j];
+      val[s] += world_round(l->alive->val[i], l->anchor[0]);
+      for (int j = 0; j < width; j++)
+        der[s * width + j] += world_round(l->alive->der[i * width + j], l->anchor[1 + j]);
     }
 }
 
@@ -168,6 +171,8 @@ static PetscErrorCode step(model *m, PetscInt n)
 
   PetscFunctionBegin;
   PetscCall(dual_vec_zero(l->sum));
+  PetscCall(PetscArrayzero(l->anchor, 1 + DUAL_MAX)); /* whole numbers need no rounding */
+  if (is_relaxed) PetscCall(world_anchors(w, width, l->alive->val, l->alive->der, l->anchor));
   add_up(l, width);
   PetscCall(world_exchange(l->w, width, l->sum->val, width ? l->sum->der : NULL));
   for (PetscInt a = 0; a < w->n_local_area; a++) {

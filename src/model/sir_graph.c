@@ -125,17 +125,18 @@ PetscErrorCode sir_graph_press(sir_graph *g, bool is_relaxed_run)
 
   PetscFunctionBegin;
   PetscCall(dual_vec_zero(g->pressure));
+  PetscCall(PetscArrayzero(g->anchor, 1 + DUAL_MAX)); /* whole numbers need no rounding */
+  if (is_relaxed_run) PetscCall(world_anchors(g->w, width, g->i->val, g->i->der, g->anchor));
   for (PetscInt i = 0; i < g->w->n; i++) {
     if (g->i->val[i] == 0 && !is_relaxed_run) continue;
     for (int c = 0; c < g->n_column; c++) {
       const int32_t s = g->site[c][(size_t)i * (size_t)g->stride[c]];
 
       if (s < 0) break;
-      val[s] += g->i->val[i];
-      if (is_relaxed_run && width)
-        for (int j = 0; j < width; j++)
-          der[(size_t)s * (size_t)width + (size_t)j] +=
-            g->i->der[(size_t)i * (size_t)width + (size_t)j];
+      val[s] += world_round(g->i->val[i], g->anchor[0]);
+      for (int j = 0; is_relaxed_run && j < width; j++)
+        der[(size_t)s * (size_t)width + (size_t)j] += world_round(
+          g->i->der[(size_t)i * (size_t)width + (size_t)j], g->anchor[1 + j]);
     }
   }
   PetscCall(world_exchange(g->w, is_relaxed_run ? width : 0, val, is_relaxed_run ? der : NULL));
@@ -151,10 +152,10 @@ static dual neighbours(const sir_graph *g, PetscInt i)
     const int32_t s = g->site[c][(size_t)i * (size_t)g->stride[c]];
 
     if (s < 0) break;
-    n.v += g->pressure->val[s] - g->i->val[i];
+    n.v += g->pressure->val[s] - world_round(g->i->val[i], g->anchor[0]);
     for (int j = 0; j < g->width; j++)
       n.d[j] += g->pressure->der[(size_t)s * (size_t)g->width + (size_t)j] -
-                g->i->der[(size_t)i * (size_t)g->width + (size_t)j];
+                world_round(g->i->der[(size_t)i * (size_t)g->width + (size_t)j], g->anchor[1 + j]);
   }
   return n;
 }

@@ -14,9 +14,10 @@ enum { SIR_TABLE = 32 }; /* numbers of infectious neighbours whose chances are k
 typedef struct sir_graph {
   world *w; /* borrowed */
   bool is_hazard, is_s_inside;
-  double cap;         /* infectious neighbours that count, at most */
-  dual_vec *s, *i;    /* [n] owned; 1 or 0 with tangents */
-  dual_vec *pressure; /* [n_site] owned: sums of i at sites */
+  double cap;                  /* infectious neighbours that count, at most */
+  dual_vec *s, *i;             /* [n] owned; 1 or 0 with tangents */
+  dual_vec *pressure;          /* [n_site] owned: sums of i at sites */
+  double anchor[1 + DUAL_MAX]; /* of i and its tangents in such sums */
   int n_column;
   int32_t **site; /* [n_column] borrowed */
   int *stride;

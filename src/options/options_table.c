@@ -335,7 +335,7 @@ const option options_table[] = {
    .help = "how far the run is; unset: line on a terminal, else log"},
   {.name = "test_rank_order_sums", .type = OPTIONS_BOOL, .commands = WORLD,
    .flags = OPTIONS_HIDDEN | OPTIONS_ANSWER, .initial = "false",
-   .help = "add in the order of ranks: breaks reproducibility, for tests of the tests"},
+   .help = "do not round what is added: sums then know the ranks, for tests of the tests"},
 
   /* questions */
   {.name = "file", .type = OPTIONS_PATH, .commands = COMMAND_INFO, .flags = OPTIONS_ARGUMENT,

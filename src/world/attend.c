@@ -1,15 +1,15 @@
 /*
  * attend.c - the sites of a world, and at which of them each membership is
  *
- * Memberships are gone through three times at most, each time with one number a venue at hand: to
- * number the venues and count their members here, to count the areas of the large ones, and to tell
- * each membership its site.  In between, the directory is told of the venues with members here.
+ * Memberships are gone through twice, each time with one number a venue at hand: to number the venues
+ * and count their members here, and to tell each membership its site.  In between, the directory is
+ * told of the venues with members here.
  */
 #include "world_impl.h"
 
 /* What this rank knows of a venue; as it tells the directory; what it is told. */
 typedef struct venue_part {
-  int32_t n_member, area; /* lowest */
+  int32_t n_member, low, high; /* lowest and highest area */
 } venue_part;
 
 typedef struct venue_row {
@@ -18,29 +18,17 @@ typedef struct venue_row {
 } venue_row;
 
 typedef struct venue_answer {
-  int32_t size, home; /* members; lowest area, or -1 - area if all members are on one rank */
+  int32_t size, home; /* members, 0: none here; area on whose rank they are added up, -1 if all are on one rank */
 } venue_answer;
 
-/* A venue that may have several sites here: a large one, or a small one with members elsewhere. */
-typedef struct several {
-  int32_t n_site;
-  int32_t site, area; /* of the latest membership */
-  bool is_each;       /* a site for each membership, else for each area */
-} several;
-
 /* The venues of a kind by their numbers here, which are those in world_kind.site for now.  Some in a
- * range have no member here.  Of `here` and `next` there is an entry -1, too, for memberships of no
- * venue. */
+ * range have no member here. */
 typedef struct attendance {
   world_numbers list;
-  venue_part *here;     /* [1 + list.n] owned */
+  venue_part *here;     /* [1 + list.n] from -1 on, for memberships of no venue; owned */
   venue_answer *answer; /* [list.n] owned */
-  int32_t *next;        /* [1 + list.n] the site; or -2 - index into several; owned */
-  PetscInt n_several, n_site;
-  several *several; /* [n_several] owned */
+  PetscInt n_site, n_shared;
 } attendance;
-
-enum { NOT_SEVERAL = -1 }; /* the least `next` of a venue that is not among several */
 
 static int64_t venue_of_number(const world_numbers *list, PetscInt v)
 {
@@ -53,8 +41,6 @@ static PetscErrorCode clear_attendance(attendance *a)
   PetscCall(PetscFree(a->list.venue));
   PetscCall(PetscFree(a->here));
   PetscCall(PetscFree(a->answer));
-  PetscCall(PetscFree(a->next));
-  PetscCall(PetscFree(a->several));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -82,8 +68,7 @@ static PetscErrorCode number_kind(world_table *t, int k, world_kind *to, world_n
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Members of each venue here, and the lowest area of them: agents ascend by area, so it is left by
- * the last one when they are gone through backwards. */
+/* Members of each venue here, and the lowest and highest area of them: agents ascend by area. */
 static PetscErrorCode count_members(const world_table *t, const world_kind *kind, attendance *a)
 {
   venue_part *here;
@@ -91,12 +76,12 @@ static PetscErrorCode count_members(const world_table *t, const world_kind *kind
   PetscFunctionBegin;
   PetscCall(PetscCalloc1(1 + a->list.n, &a->here));
   here = a->here + 1;
-  for (PetscInt i = t->n - 1; i >= 0; i--)
+  for (PetscInt i = 0; i < t->n; i++)
     for (int slot = 0; slot < kind->n_slot; slot++) {
       venue_part *v = &here[kind->site[(int64_t)i * kind->n_slot + slot]];
 
-      v->n_member++;
-      v->area = t->area[i];
+      if (!v->n_member++) v->low = t->area[i];
+      v->high = t->area[i];
     }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -106,8 +91,8 @@ static PetscErrorCode count_members(const world_table *t, const world_kind *kind
 /* What the directory comes to know of a venue. */
 typedef struct venue_entry {
   int64_t size;
-  int32_t area;     /* lowest */
-  PetscMPIInt rank; /* with all its members; size of the communicator if there are several */
+  int32_t low, high; /* areas */
+  PetscMPIInt rank;  /* with all its members; size of the communicator if there are several */
 } venue_entry;
 
 /* Enters what rank r says; first is the block's. */
@@ -117,9 +102,10 @@ static void enter_rows(PetscMPIInt size, PetscMPIInt r, int64_t first, PetscInt 
   for (PetscInt i = 0; i < n; i++) {
     venue_entry *e = &entry[row[i].venue - first];
 
-    if (!e->size) *e = (venue_entry){.area = row[i].part.area, .rank = r};
+    if (!e->size) *e = (venue_entry){.low = row[i].part.low, .high = row[i].part.high, .rank = r};
     e->size += row[i].part.n_member;
-    e->area = PetscMin(e->area, row[i].part.area);
+    e->low = PetscMin(e->low, row[i].part.low);
+    e->high = PetscMax(e->high, row[i].part.high);
     if (e->rank != r) e->rank = size;
   }
 }
@@ -134,7 +120,8 @@ static PetscErrorCode answer_rows(PetscMPIInt size, int64_t first, PetscInt n,
 
     PetscCheck(e->size <= INT32_MAX, PETSC_COMM_SELF, PETSC_ERR_SUP,
                "a venue has over 2^31 members");
-    answer[i] = (venue_answer){(int32_t)e->size, e->rank < size ? -1 - e->area : e->area};
+    answer[i] = (venue_answer){.size = (int32_t)e->size, .home = -1};
+    if (e->rank == size) answer[i].home = world_home(row[i].venue, e->low, e->high);
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -200,117 +187,52 @@ static PetscErrorCode ask_directory(MPI_Comm comm, int64_t n_venue, const int32_
     PetscCall(answer_rows(size, first, n, row, entry, a->answer));
   }
   for (int64_t v = n_entry - 1; v >= 0; v--)
-    if (!entry[v].size || entry[v].area != venue_area[v]) *wrong = first + v;
+    if (!entry[v].size || entry[v].low != venue_area[v]) *wrong = first + v;
   PetscCall(PetscFree(entry));
   PetscCall(PetscFree(row));
   for (PetscInt v = a->list.n - 1; v >= 0; v--) /* rows are those with members, in order */
-    if (here[v].n_member) a->answer[v] = a->answer[--n];
+    a->answer[v] = here[v].n_member ? a->answer[--n] : (venue_answer){0};
+  PetscCall(PetscFree(a->here));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
 /* ---- sites ---- */
 
-/* The venues that may have several sites here (world.h, "A site is"); counts other sites. */
-static PetscErrorCode list_several(attendance *a, bool *has_large)
+static void count_sites(attendance *a)
 {
-  const venue_part *here = a->here + 1;
-  int32_t *next;
+  for (PetscInt v = 0; v < a->list.n; v++) {
+    if (!a->answer[v].size) continue;
+    a->n_site++;
+    a->n_shared += a->answer[v].home >= 0;
+  }
+}
+
+/* The sites of kind k from *s on, and those among them that are shared from *n on. */
+static PetscErrorCode fill_sites(int k, const world_table *t, const attendance *a, world *w,
+                                 PetscInt *s, PetscInt *n, PetscInt shared[], PetscMPIInt owner[])
+{
+  world_kind *kind = &w->kind[k];
+  int32_t *site;
 
   PetscFunctionBegin;
-  PetscCall(PetscMalloc1(1 + a->list.n, &a->next));
-  next = a->next + 1;
-  next[-1] = NOT_SEVERAL;
+  PetscCall(PetscMalloc1(1 + a->list.n, &site));
+  *site++ = -1; /* of a membership of no venue */
   for (PetscInt v = 0; v < a->list.n; v++) {
-    const bool is_there = here[v].n_member > 0;
-    const bool is_large = is_there && a->answer[v].size > WORLD_SMALL_VENUE;
-    const bool is_several = is_large || (is_there && a->answer[v].home >= 0);
-
-    *has_large = *has_large || is_large;
-    next[v] = is_several ? NOT_SEVERAL - 1 - a->n_several++ : 0;
-    a->n_site += is_there && !is_several;
+    if (!a->answer[v].size) continue;
+    site[v] = *s;
+    w->site_kind[*s] = (uint8_t)k;
+    w->site_venue[*s] = venue_of_number(&a->list, v);
+    w->site_size[*s] = a->answer[v].size;
+    if (a->answer[v].home >= 0) {
+      shared[*n] = *s;
+      owner[(*n)++] = w->owner[a->answer[v].home];
+    }
+    (*s)++;
   }
-  PetscCall(PetscCalloc1(a->n_several, &a->several));
-  for (PetscInt v = 0; v < a->list.n; v++) {
-    several *x;
-
-    if (next[v] >= NOT_SEVERAL) continue;
-    x = &a->several[NOT_SEVERAL - 1 - next[v]];
-    x->area = -1;
-    x->is_each = a->answer[v].size <= WORLD_SMALL_VENUE;
-    x->n_site = x->is_each ? here[v].n_member : 0;
-    a->n_site += x->n_site;
-  }
+  for (int64_t m = 0; m < (int64_t)t->n * kind->n_slot; m++) kind->site[m] = site[kind->site[m]];
+  site--;
+  PetscCall(PetscFree(site));
   PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-static PetscErrorCode count_sites(const world_table *t, const world_kind *kind, attendance *a)
-{
-  bool has_large = false;
-
-  PetscFunctionBegin;
-  PetscCall(list_several(a, &has_large));
-  for (PetscInt i = 0; has_large && i < t->n; i++)
-    for (int slot = 0; slot < kind->n_slot; slot++) {
-      const int32_t next = a->next[1 + kind->site[(int64_t)i * kind->n_slot + slot]];
-      several *x;
-
-      if (next >= NOT_SEVERAL) continue;
-      x = &a->several[NOT_SEVERAL - 1 - next];
-      if (x->is_each || x->area == t->area[i]) continue;
-      x->area = t->area[i];
-      x->n_site++;
-      a->n_site++;
-    }
-  PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* Fills the sites of kind k, the first of which has the number given.  spread: the next one. */
-static void fill_sites(int k, attendance *a, PetscInt first, world *w, world_spread **spread)
-{
-  int32_t *next = a->next + 1;
-  PetscInt s = first;
-
-  for (PetscInt v = 0; v < a->list.n; v++) {
-    const int64_t venue = venue_of_number(&a->list, v);
-    PetscInt n = a->here[1 + v].n_member > 0;
-
-    if (next[v] >= NOT_SEVERAL) {
-      next[v] = s;
-    } else {
-      several *x = &a->several[NOT_SEVERAL - 1 - next[v]];
-
-      *(*spread)++ = (world_spread){.site = s, .home = a->answer[v].home};
-      n = x->n_site;
-      x->site = s - 1;
-      x->area = -1;
-    }
-    for (const PetscInt end = s + n; s < end; s++) {
-      w->site_kind[s] = (uint8_t)k;
-      w->site_venue[s] = venue;
-      w->site_size[s] = a->answer[v].size;
-    }
-  }
-}
-
-/* The site of each membership, and the areas of sites of venues that may have several. */
-static void assign_sites(const world_table *t, const attendance *a, world_kind *kind,
-                         int32_t area[])
-{
-  const int32_t *next = a->next + 1;
-
-  for (PetscInt i = 0; i < t->n; i++)
-    for (int slot = 0; slot < kind->n_slot; slot++) {
-      int32_t *site = &kind->site[(int64_t)i * kind->n_slot + slot];
-      several *x;
-
-      *site = next[*site];
-      if (*site >= NOT_SEVERAL) continue;
-      x = &a->several[NOT_SEVERAL - 1 - *site];
-      x->site += x->is_each || x->area != t->area[i];
-      x->area = t->area[i];
-      *site = x->site;
-      area[x->site] = x->area;
-    }
 }
 
 /* Who attends the venues of kind k, and how many sites that takes. */
@@ -330,7 +252,7 @@ static PetscErrorCode survey_kind(const char source[], world_table *t, int k, wo
            "%s: /venues/%s/area: venue %lld has no members, or is not in the lowest area of them",
            source, kind->name, (long long)wrong);
   PetscCall(base_agree(w->comm, wrong >= 0 ? BASE_EXIT_INPUT : 0, message));
-  PetscCall(count_sites(t, kind, a));
+  count_sites(a);
   w->n_site += a->n_site;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -338,26 +260,23 @@ static PetscErrorCode survey_kind(const char source[], world_table *t, int k, wo
 /* Makes the sites of all kinds, and the plan of their exchange. */
 static PetscErrorCode make_sites(world_table *t, bool rank_order_sums, world *w, attendance found[])
 {
-  PetscInt first = 0, n_spread = 0;
-  world_spread *spread, *next;
-  int32_t *area;
+  PetscInt s = 0, n = 0, n_shared = 0, *shared;
+  PetscMPIInt *owner;
 
   PetscFunctionBegin;
-  for (int k = 0; k < w->n_kind; k++) n_spread += found[k].n_several;
+  for (int k = 0; k < w->n_kind; k++) n_shared += found[k].n_shared;
+  PetscCall(PetscFree(t->area));
   PetscCall(PetscMalloc1(w->n_site, &w->site_kind));
   PetscCall(PetscMalloc1(w->n_site, &w->site_venue));
   PetscCall(PetscMalloc1(w->n_site, &w->site_size));
-  PetscCall(PetscMalloc2(n_spread, &spread, w->n_site, &area));
-  next = spread;
+  PetscCall(PetscMalloc1(n_shared, &shared));
+  PetscCall(PetscMalloc1(n_shared, &owner));
   for (int k = 0; k < w->n_kind; k++) {
-    fill_sites(k, &found[k], first, w, &next);
-    assign_sites(t, &found[k], &w->kind[k], area);
-    first += found[k].n_site;
+    PetscCall(fill_sites(k, t, &found[k], w, &s, &n, shared, owner));
     PetscCall(clear_attendance(&found[k]));
   }
-  PetscCall(PetscFree(t->area));
-  PetscCall(world_exchange_create(w, n_spread, spread, area, rank_order_sums));
-  PetscCall(PetscFree2(spread, area));
+  PetscCall(world_exchange_create(w, n, shared, owner, rank_order_sums));
+  PetscCall(PetscFree(owner));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -28,42 +28,28 @@ static bool has_bit(const uint64_t bits[], PetscMPIInt n_part, PetscMPIInt from,
   return bits[i / WORD] >> (i % WORD) & 1;
 }
 
-/* The venue whose pairs are [first, end) of the directory; seen[part] is the last first + 1 that had
- * sites there. */
+/* The venue whose pairs are [first, end) of the directory; seen[part] is the last first + 1 that had a
+ * site there. */
 static void count_venue(const world_directory *d, PetscInt first, PetscInt end, world_deal *deal,
                         uint64_t bits[], PetscInt seen[])
 {
-  const PetscMPIInt home = deal->owner[world_directory_area(d, first)];
-  world_counts *at_home = &deal->count[home];
-  bool is_shared = false, is_small;
-  int64_t n_member = 0;
+  const int32_t area = world_home(d->first + world_directory_venue(d, first),
+                                  world_directory_area(d, first), world_directory_area(d, end - 1));
+  const PetscMPIInt home = deal->owner[area];
+  bool is_shared = false;
 
-  for (PetscInt i = first; i < end; i++) {
+  for (PetscInt i = first; i < end; i++)
     is_shared = is_shared || deal->owner[world_directory_area(d, i)] != home;
-    n_member += d->size[d->place[i]];
-  }
-  is_small = n_member <= WORLD_SMALL_VENUE;
-  if (!is_shared) {
-    at_home->n_site += is_small ? 1 : end - first;
-    at_home->n_here += !is_small && end > first + 1;
-    return;
-  }
-  at_home->n_shared++;
   for (PetscInt i = first; i < end; i++) {
     const PetscMPIInt part = deal->owner[world_directory_area(d, i)];
-    const int64_t n_site = is_small ? d->size[d->place[i]] : 1;
 
-    deal->count[part].n_site += n_site;
-    deal->count[part].n_leaf += n_site;
-    at_home->n_slot += n_site;
+    if (seen[part] == first + 1) continue;
+    seen[part] = first + 1;
+    deal->count[part].n_site++;
+    deal->count[part].n_shared += is_shared;
     if (part == home) continue;
-    deal->count[part].n_site_sent += n_site;
-    at_home->n_site_received += n_site;
-    if (seen[part] != first + 1) {
-      seen[part] = first + 1;
-      deal->count[part].n_total_received++;
-      at_home->n_total_sent++;
-    }
+    deal->count[part].n_sent++;
+    deal->count[home].n_received++;
     set_bit(bits, deal->n_part, part, home);
   }
 }

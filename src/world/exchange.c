@@ -1,19 +1,94 @@
 /*
- * exchange.c - partial sums at sites to totals of venues, in area order (README.md, section 3)
+ * exchange.c - sums at the sites of each rank to totals of venues (README.md, section 3)
+ *
+ * One star forest: a leaf is a shared site here whose venue another rank owns, its root a row there.
+ * Sums go from leaves to roots, totals come back.  Rows are in the order of messages at both ends, so
+ * that PetscSF packs nothing.
  */
-#include "exchange_impl.h"
+#include "world_impl.h"
 
-#include <string.h>
+#include <math.h>
+#include <petscsf.h>
 
-static PetscErrorCode widen_route(route *r, int row)
+enum { MAX_WIDTHS = 32 }; /* different widths that one world can be asked for */
+
+struct world_exchange {
+  PetscInt n_shared;
+  PetscInt *shared; /* [n_shared] sites of venues that other ranks have sites of, too; owned */
+  PetscSF forest;   /* NULL if no rank has such sites */
+  PetscInt n_leaf, n_root;
+  PetscInt *leaf;              /* [n_leaf] site here, by rank of the owner; owned */
+  PetscInt *root;              /* [n_root] site here, by rank that sends; owned */
+  double *leaf_row, *root_row; /* rows of the widest; owned */
+  int n_width, width[MAX_WIDTHS];
+  MPI_Datatype row[MAX_WIDTHS]; /* [n_width] 1 + width numbers; owned */
+  int row_max;                  /* numbers in a row that they have room for */
+  int64_t n_neighbour, n_neighbour_in;
+  double seconds;
+};
+
+/* ---- rounding ---- */
+
+/* The least power of two that is not below x > 0. */
+static double power_of_two(double x)
 {
+  int e;
+  const double part = frexp(x, &e);
+
+  return isfinite(x) ? ldexp(1, part == 0.5 ? e - 1 : e) : x;
+}
+
+/* Numbers x, |x| <= b, that are added up in a venue of at most n members, b and n powers of two: with
+ * a = 3/4 n b, x + a lies between n b / 2 and n b, where doubles are multiples of q = 2^-53 n b, and so is
+ * (x + a) - a.  Sums of n such numbers are multiples of q of at most 2^53 q: doubles, whatever the order. */
+static PetscErrorCode find_sum_scale(bool rank_order_sums, world *w)
+{
+  int32_t most = 4;
+
   PetscFunctionBegin;
-  PetscCall(PetscFree(r->root_row));
-  PetscCall(PetscFree(r->leaf_row));
-  PetscCall(PetscMalloc1((size_t)r->n_root * (size_t)row, &r->root_row));
-  PetscCall(PetscMalloc1((size_t)r->n_leaf * (size_t)row, &r->leaf_row));
+  for (PetscInt s = 0; s < w->n_site; s++) most = PetscMax(most, w->site_size[s]);
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &most, 1, MPI_INT32_T, MPI_MAX, w->comm));
+  w->sum_scale = rank_order_sums ? 0 : 0.75 * power_of_two(most);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
+
+double world_anchor(const world *w, double bound)
+{
+  return bound > 0 ? w->sum_scale * power_of_two(bound) : 0;
+}
+
+PetscErrorCode world_bounds_raise(const world *w, int n, double most[], double bound[],
+                                  bool *is_raised)
+{
+  enum { ROOM = 16 }; /* the next to be larger is not soon */
+
+  PetscFunctionBegin;
+  *is_raised = false;
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, most, n, MPI_DOUBLE, MPI_MAX, w->comm));
+  for (int j = 0; j < n; j++) {
+    if (most[j] <= bound[j]) continue;
+    bound[j] = ROOM * power_of_two(most[j]);
+    *is_raised = true;
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode world_anchors(const world *w, int width, const double *val, const double *der,
+                             double anchor[])
+{
+  PetscFunctionBegin;
+  for (int j = 0; j <= width; j++) anchor[j] = 0;
+  for (PetscInt i = 0; i < w->n; i++) {
+    anchor[0] = PetscMax(anchor[0], fabs(val[i]));
+    for (int j = 0; j < width; j++)
+      anchor[1 + j] = PetscMax(anchor[1 + j], fabs(der[(size_t)i * (size_t)width + (size_t)j]));
+  }
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, anchor, 1 + width, MPI_DOUBLE, MPI_MAX, w->comm));
+  for (int j = 0; j <= width; j++) anchor[j] = world_anchor(w, anchor[j]);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* ---- rows ---- */
 
 /* The message type of a width, and room for its rows. */
 static PetscErrorCode find_width(struct world_exchange *x, int width, MPI_Datatype *row)
@@ -32,21 +107,12 @@ static PetscErrorCode find_width(struct world_exchange *x, int width, MPI_Dataty
   x->row[x->n_width++] = *row;
   if (1 + width > x->row_max) {
     x->row_max = 1 + width;
-    PetscCall(widen_route(&x->sums, x->row_max));
-    PetscCall(widen_route(&x->totals, x->row_max));
-    PetscCall(PetscFree(x->sum));
-    PetscCall(PetscMalloc1(2 * x->row_max, &x->sum));
+    PetscCall(PetscFree(x->leaf_row));
+    PetscCall(PetscFree(x->root_row));
+    PetscCall(PetscMalloc1((size_t)x->n_leaf * (size_t)x->row_max, &x->leaf_row));
+    PetscCall(PetscMalloc1((size_t)x->n_root * (size_t)x->row_max, &x->root_row));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
-}
-
-/* Gives n rows their sum, added in their order.  Rows are `stride` >= 1 numbers. */
-static void sum_rows(PetscInt n, int stride, double *rows)
-{
-  for (PetscInt i = 1; i < n; i++)
-    for (int j = 0; j < stride; j++) rows[j] += rows[(size_t)i * (size_t)stride + (size_t)j];
-  for (PetscInt i = 1; i < n; i++)
-    for (int j = 0; j < stride; j++) rows[(size_t)i * (size_t)stride + (size_t)j] = rows[j];
 }
 
 /* Calls f(width, ...), with the usual widths as constants. */
@@ -61,100 +127,31 @@ static void sum_rows(PetscInt n, int stride, double *rows)
     } \
   } while (0)
 
-/* Value and tangents of a site to a row, from a row, and added to one. */
-static inline void take(int width, const double *val, const double *der, PetscInt s,
-                        double *restrict row)
+/* Value and tangents of sites to rows, from rows, and rows added to them. */
+static inline void take(int width, PetscInt n, const PetscInt *site, const double *val,
+                        const double *der, double *restrict row)
 {
-  row[0] = val[s];
-  for (int j = 0; j < width; j++) row[1 + j] = der[(size_t)s * (size_t)width + (size_t)j];
-}
-
-static inline void give(int width, const double *restrict row, PetscInt s, double *val, double *der)
-{
-  val[s] = row[0];
-  for (int j = 0; j < width; j++) der[(size_t)s * (size_t)width + (size_t)j] = row[1 + j];
-}
-
-static inline void pack_sums(int width, const struct world_exchange *x, const double *val,
-                             const double *der)
-{
-  double *row = x->sums.leaf_row;
-
-  for (PetscInt n = 0; n < x->sums.n_leaf; n++, row += 1 + width)
-    take(width, val, der, x->sent[n], row);
-}
-
-/* Rows of totals to the sites of their venues, which are next to each other. */
-static inline void unpack_totals(int width, const struct world_exchange *x, double *val,
-                                 double *der)
-{
-  const double *row = x->totals.leaf_row;
-
-  for (PetscInt n = 0; n < x->totals.n_leaf; n++, row += 1 + width) {
-    const PetscInt first = x->sent[x->back_ptr[n]], count = x->back_ptr[n + 1] - x->back_ptr[n];
-
-    for (PetscInt s = first; s < first + count; s++) give(width, row, s, val, der);
+  for (PetscInt r = 0; r < n; r++, row += 1 + width) {
+    row[0] = val[site[r]];
+    for (int j = 0; j < width; j++) row[1 + j] = der[(size_t)site[r] * (size_t)width + (size_t)j];
   }
 }
 
-/* sum += part p, from its site or the row that came.  Which of the two it is changes from part to part
- * at random: two addresses are chosen, and nothing branches. */
-static inline void add_part(int width, const struct world_exchange *x, const double *val,
-                            const double *der, PetscInt p, double *restrict sum)
+static inline void give(int width, PetscInt n, const PetscInt *site, const double *restrict row,
+                        double *val, double *der)
 {
-  const PetscInt s = x->part[p];
-  const double *came = x->sums.root_row + (size_t)(s < 0 ? -1 - s : 0) * (size_t)(1 + width);
-  const double *own = der + (size_t)(s < 0 ? 0 : s) * (size_t)width;
-  const double *value = s < 0 ? came : val + s, *row = s < 0 ? came + 1 : own;
-
-  sum[0] += *value;
-  for (int j = 0; j < width; j++) sum[1 + j] += row[j];
-}
-
-/* The total of venue v to its sites here, which are next to each other, and to the rows of other ranks. */
-static inline void tell_total(int width, const struct world_exchange *x, PetscInt v,
-                              const double *sum, double *val, double *der)
-{
-  const PetscInt first = x->part[x->part_ptr[v]]; /* the owner's, whose area is the lowest */
-
-  for (PetscInt s = first; s < first + x->n_own[v]; s++) give(width, sum, s, val, der);
-  for (PetscInt t = x->total_ptr[v]; t < x->total_ptr[v + 1]; t++) {
-    double *row = x->totals.root_row + (size_t)x->total[t] * (size_t)(1 + width);
-
-    for (int j = 0; j <= width; j++) row[j] = sum[j];
+  for (PetscInt r = 0; r < n; r++, row += 1 + width) {
+    val[site[r]] = row[0];
+    for (int j = 0; j < width; j++) der[(size_t)site[r] * (size_t)width + (size_t)j] = row[1 + j];
   }
 }
 
-static inline void add_parts(int width, const struct world_exchange *x, double *val, double *der)
+static inline void add(int width, PetscInt n, const PetscInt *site, const double *restrict row,
+                       double *val, double *der)
 {
-  double *sum = x->sum;
-
-  for (PetscInt v = 0; v < x->n_venue; v++) {
-    take(width, val, der, x->part[x->part_ptr[v]], sum);
-    for (PetscInt p = x->part_ptr[v] + 1; p < x->part_ptr[v + 1]; p++)
-      add_part(width, x, val, der, p, sum);
-    tell_total(width, x, v, sum, val, der);
-  }
-}
-
-/* The negative control: the parts of each rank first, then ranks. */
-static void add_parts_by_rank(const struct world_exchange *x, int width, double *val, double *der)
-{
-  double *total = x->sum, *part = x->sum + x->row_max;
-
-  for (PetscInt v = 0; v < x->n_venue; v++) {
-    memset(total, 0, sizeof *total * (size_t)(1 + width));
-    for (PetscMPIInt last = -1, next;; last = next) {
-      next = PETSC_MPI_INT_MAX;
-      for (PetscInt p = x->part_ptr[v]; p < x->part_ptr[v + 1]; p++)
-        if (x->part_rank[p] > last) next = PetscMin(next, x->part_rank[p]);
-      if (next == PETSC_MPI_INT_MAX) break;
-      memset(part, 0, sizeof *part * (size_t)(1 + width));
-      for (PetscInt p = x->part_ptr[v]; p < x->part_ptr[v + 1]; p++)
-        if (x->part_rank[p] == next) add_part(width, x, val, der, p, part);
-      for (int j = 0; j <= width; j++) total[j] += part[j];
-    }
-    tell_total(width, x, v, total, val, der);
+  for (PetscInt r = 0; r < n; r++, row += 1 + width) {
+    val[site[r]] += row[0];
+    for (int j = 0; j < width; j++) der[(size_t)site[r] * (size_t)width + (size_t)j] += row[1 + j];
   }
 }
 
@@ -165,17 +162,10 @@ PetscErrorCode world_exchange_begin(world *w, int width, double *val, double *de
   MPI_Datatype row;
 
   PetscFunctionBegin;
-  if (x->is_used) {
-    PetscCall(find_width(x, width, &row));
-    FIX_WIDTH(width, pack_sums, x, val, der);
-    PetscCall(PetscSFReduceBegin(x->sums.sf, row, x->sums.leaf_row, x->sums.root_row, MPI_REPLACE));
-  }
-  for (PetscInt v = 0; v < x->n_here; v++) { /* while the partial sums travel */
-    const PetscInt first = x->here_first[v], n = x->here_end[v] - first;
-
-    sum_rows(n, 1, val + first);
-    if (width) sum_rows(n, width, der + (size_t)first * (size_t)width);
-  }
+  if (!x->forest) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(find_width(x, width, &row));
+  FIX_WIDTH(width, take, x->n_leaf, x->leaf, val, der, x->leaf_row);
+  PetscCall(PetscSFReduceBegin(x->forest, row, x->leaf_row, x->root_row, MPI_REPLACE));
   x->seconds += MPI_Wtime() - start;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -183,21 +173,18 @@ PetscErrorCode world_exchange_begin(world *w, int width, double *val, double *de
 PetscErrorCode world_exchange_end(world *w, int width, double *val, double *der)
 {
   struct world_exchange *x = w->exchange;
-  const route *sums = &x->sums, *totals = &x->totals;
   const double start = MPI_Wtime();
   MPI_Datatype row;
 
   PetscFunctionBegin;
-  if (!x->is_used) PetscFunctionReturn(PETSC_SUCCESS);
+  if (!x->forest) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(find_width(x, width, &row));
-  PetscCall(PetscSFReduceEnd(sums->sf, row, sums->leaf_row, sums->root_row, MPI_REPLACE));
-  if (x->rank_order_sums)
-    add_parts_by_rank(x, width, val, der);
-  else
-    FIX_WIDTH(width, add_parts, x, val, der);
-  PetscCall(PetscSFBcastBegin(totals->sf, row, totals->root_row, totals->leaf_row, MPI_REPLACE));
-  PetscCall(PetscSFBcastEnd(totals->sf, row, totals->root_row, totals->leaf_row, MPI_REPLACE));
-  FIX_WIDTH(width, unpack_totals, x, val, der);
+  PetscCall(PetscSFReduceEnd(x->forest, row, x->leaf_row, x->root_row, MPI_REPLACE));
+  FIX_WIDTH(width, add, x->n_root, x->root, x->root_row, val, der);
+  FIX_WIDTH(width, take, x->n_root, x->root, val, der, x->root_row);
+  PetscCall(PetscSFBcastBegin(x->forest, row, x->root_row, x->leaf_row, MPI_REPLACE));
+  PetscCall(PetscSFBcastEnd(x->forest, row, x->root_row, x->leaf_row, MPI_REPLACE));
+  FIX_WIDTH(width, give, x->n_leaf, x->leaf, x->leaf_row, val, der);
   x->seconds += MPI_Wtime() - start;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -210,8 +197,152 @@ PetscErrorCode world_exchange(world *w, int width, double *val, double *der)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* ---- the plan ---- */
+
+/* The site here of a venue; there is one. */
+static PetscInt find_site(const world *w, uint8_t kind, int64_t venue)
+{
+  PetscInt low = 0, high = w->n_site - 1;
+
+  while (low < high) {
+    const PetscInt s = low + (high - low) / 2;
+
+    if (w->site_kind[s] < kind || (w->site_kind[s] == kind && w->site_venue[s] < venue))
+      low = s + 1;
+    else
+      high = s;
+  }
+  return low;
+}
+
+/* Tells the owner of each leaf's venue; the answer is its row there. */
+static PetscErrorCode find_roots(const world *w, struct world_exchange *x, const world_ship *ship,
+                                 const PetscInt leaf[], PetscInt row[])
+{
+  int64_t *venue[2];
+  uint8_t *kind[2];
+  PetscInt *answer;
+
+  PetscFunctionBegin;
+  PetscCall(PetscMalloc2(ship->n_send, &venue[0], ship->n_send, &kind[0]));
+  PetscCall(PetscMalloc3(ship->n_recv, &venue[1], ship->n_recv, &kind[1], ship->n_recv, &answer));
+  for (PetscInt l = 0; l < ship->n_send; l++) {
+    venue[0][l] = w->site_venue[leaf[l]];
+    kind[0][l] = w->site_kind[leaf[l]];
+  }
+  PetscCall(world_ship_send(ship, sizeof(int64_t), venue[0], venue[1]));
+  PetscCall(world_ship_send(ship, sizeof(uint8_t), kind[0], kind[1]));
+  x->n_root = ship->n_recv;
+  PetscCall(PetscMalloc1(x->n_root, &x->root));
+  for (PetscInt r = 0; r < x->n_root; r++) {
+    x->root[r] = find_site(w, kind[1][r], venue[1][r]);
+    answer[r] = r;
+  }
+  PetscCall(world_ship_reply(ship, sizeof(PetscInt), answer, row));
+  PetscCall(PetscFree3(venue[1], kind[1], answer));
+  PetscCall(PetscFree2(venue[0], kind[0]));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* The forest of n leaves, owned by ranks to[]. */
+static PetscErrorCode create_forest(const world *w, struct world_exchange *x, PetscInt n,
+                                    const PetscInt leaf[], const PetscMPIInt to[])
+{
+  world_ship *ship;
+  PetscSFNode *root;
+  PetscInt *row;
+
+  PetscFunctionBegin;
+  PetscCall(world_ship_create(w->comm, n, to, &ship));
+  PetscCall(PetscMalloc2(n, &row, n, &root));
+  PetscCall(find_roots(w, x, ship, leaf, row));
+  x->n_leaf = n;
+  PetscCall(PetscMalloc1(n, &x->leaf));
+  for (PetscInt place = 0; place < n; place++) {
+    const PetscInt l = ship->order ? ship->order[place] : place;
+
+    x->leaf[place] = leaf[l];
+    root[place] = (PetscSFNode){.rank = to[l], .index = row[l]};
+  }
+  for (PetscMPIInt r = 0; r < ship->size; r++) {
+    x->n_neighbour += ship->send_count[r] > 0;
+    x->n_neighbour_in += ship->recv_count[r] > 0;
+  }
+  PetscCall(PetscSFCreate(w->comm, &x->forest));
+  PetscCall(
+    PetscSFSetGraph(x->forest, x->n_root, n, NULL, PETSC_OWN_POINTER, root, PETSC_COPY_VALUES));
+  PetscCall(PetscSFSetUp(x->forest));
+  PetscCall(PetscFree2(row, root));
+  PetscCall(world_ship_destroy(&ship));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode world_exchange_create(world *w, PetscInt n, PetscInt *shared,
+                                     const PetscMPIInt owner[], bool rank_order_sums)
+{
+  struct world_exchange *x;
+  PetscMPIInt rank, *to;
+  PetscInt n_leaf = 0, *leaf;
+  int is_used = n > 0;
+
+  PetscFunctionBegin;
+  PetscCallMPI(MPI_Comm_rank(w->comm, &rank));
+  PetscCall(find_sum_scale(rank_order_sums, w));
+  PetscCallMPI(MPI_Allreduce(MPI_IN_PLACE, &is_used, 1, MPI_INT, MPI_MAX, w->comm));
+  PetscCall(PetscNew(&x));
+  w->exchange = x;
+  x->n_shared = n;
+  x->shared = shared;
+  if (!is_used) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscMalloc2(n, &leaf, n, &to));
+  for (PetscInt l = 0; l < n; l++) {
+    if (owner[l] == rank) continue;
+    leaf[n_leaf] = shared[l];
+    to[n_leaf++] = owner[l];
+  }
+  PetscCall(create_forest(w, x, n_leaf, leaf, to));
+  PetscCall(PetscFree2(leaf, to));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+PetscErrorCode world_exchange_destroy(struct world_exchange **exchange)
+{
+  struct world_exchange *x = *exchange;
+
+  PetscFunctionBegin;
+  if (!x) PetscFunctionReturn(PETSC_SUCCESS);
+  PetscCall(PetscSFDestroy(&x->forest));
+  for (int i = 0; i < x->n_width; i++) PetscCallMPI(MPI_Type_free(&x->row[i]));
+  PetscCall(PetscFree(x->shared));
+  PetscCall(PetscFree(x->leaf));
+  PetscCall(PetscFree(x->root));
+  PetscCall(PetscFree(x->leaf_row));
+  PetscCall(PetscFree(x->root_row));
+  PetscCall(PetscFree(*exchange));
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 void world_shared_sites(const world *w, PetscInt *n, const PetscInt **site)
 {
-  *n = w->exchange->n_leaf;
-  *site = w->exchange->leaf;
+  *n = w->exchange->n_shared;
+  *site = w->exchange->shared;
+}
+
+void world_exchange_count(const struct world_exchange *x, world_counts *c)
+{
+  c->n_shared = x->n_shared;
+  c->n_sent = x->n_leaf;
+  c->n_received = x->n_root;
+  c->n_neighbour = x->n_neighbour;
+  c->n_neighbour_in = x->n_neighbour_in;
+}
+
+double world_exchange_seconds(const world *w)
+{
+  return w->exchange->seconds;
+}
+
+int world_exchange_row_max(const struct world_exchange *x)
+{
+  return x->row_max;
 }

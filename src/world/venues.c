@@ -1,16 +1,17 @@
 /*
  * venues.c - members of sites, and the other ranks that share a venue
  *
- * Each site is told to the rank whose block its venue is in.  That rank knows all sites of the venue,
- * in area order, and answers each rank that has some.
+ * Each area's members at a shared site are told to the rank whose block its venue is in.  That rank knows
+ * all of the venue, in area order, and answers each rank that has some.
  */
 #include "world_impl.h"
 
-typedef struct site_row {
+/* Members of one area at a site. */
+typedef struct area_row {
   int64_t venue;
   int32_t kind, area, n_member;
   PetscInt site;
-} site_row;
+} area_row;
 
 typedef struct share_row {
   PetscInt site, other_site;
@@ -42,7 +43,7 @@ static PetscErrorCode list_members(const world *w, world_venues *v)
 }
 
 /* Rows of this rank's block, in canonical order; from[i] sent row order[i]. */
-static PetscErrorCode sort_rows(const world *w, const world_ship *ship, const site_row row[],
+static PetscErrorCode sort_rows(const world *w, const world_ship *ship, const area_row row[],
                                 PetscInt order[], PetscMPIInt from[])
 {
   uint64_t *key;
@@ -63,45 +64,43 @@ static PetscErrorCode sort_rows(const world *w, const world_ship *ship, const si
 }
 
 /* For the rows order[a..b) of one venue: members before each; and for each pair of its ranks a row of
- * what the first must know of the second. */
-static void answer_venue(const site_row row[], const PetscInt order[], const PetscMPIInt from[],
-                         PetscInt a, PetscInt b, int64_t before[], PetscInt *n_share,
-                         PetscMPIInt to[], share_row share[])
+ * what the first must know of the second.  last[rank] is the last a + 1 that had a row of it. */
+static void answer_venue(const area_row row[], const PetscInt order[], const PetscMPIInt from[],
+                         PetscInt a, PetscInt b, PetscInt last[], PetscInt first[],
+                         int32_t before[], PetscInt *n_share, PetscMPIInt to[], share_row share[])
 {
-  int64_t members = 0;
+  int32_t members = 0;
+  PetscInt n = 0;
 
   for (PetscInt i = a; i < b; i++) {
     before[order[i]] = members;
     members += row[order[i]].n_member;
+    if (last[from[order[i]]] == a + 1) continue;
+    last[from[order[i]]] = a + 1;
+    first[n++] = order[i];
   }
-  for (PetscInt i = a; i < b; i++) {
-    bool is_first = true;
-
-    for (PetscInt l = a; l < i; l++) is_first = is_first && from[order[l]] != from[order[i]];
-    for (PetscInt j = a; is_first && j < b; j++) {
-      bool is_again = from[order[j]] == from[order[i]];
-
-      for (PetscInt l = a; l < j; l++) is_again = is_again || from[order[l]] == from[order[j]];
-      if (is_again) continue;
+  for (PetscInt i = 0; i < n; i++)
+    for (PetscInt j = 0; j < n; j++) {
+      if (i == j) continue;
       if (share) {
-        to[*n_share] = from[order[i]];
-        share[*n_share] = (share_row){row[order[i]].site, row[order[j]].site, from[order[j]]};
+        to[*n_share] = from[first[i]];
+        share[*n_share] = (share_row){row[first[i]].site, row[first[j]].site, from[first[j]]};
       }
       (*n_share)++;
     }
-  }
 }
 
-static PetscErrorCode answer(const world *w, const world_ship *ship, const site_row row[],
-                             int64_t before[], PetscInt *n_out, share_row **out)
+static PetscErrorCode answer(const world *w, const world_ship *ship, const area_row row[],
+                             int32_t before[], PetscInt *n_out, share_row **out)
 {
   const PetscInt n = ship->n_recv;
-  PetscInt *order, n_share = 0;
+  PetscInt *order, *last, *first, n_share = 0;
   PetscMPIInt *from, *to = NULL;
   share_row *share = NULL;
 
   PetscFunctionBegin;
   PetscCall(PetscMalloc2(n, &order, n, &from));
+  PetscCall(PetscMalloc2(ship->size, &last, ship->size, &first));
   PetscCall(sort_rows(w, ship, row, order, from));
   for (int pass = 0; pass < 2; pass++) {
     if (pass) {
@@ -109,21 +108,23 @@ static PetscErrorCode answer(const world *w, const world_ship *ship, const site_
       PetscCall(PetscMalloc1(n_share, &share));
     }
     n_share = 0;
+    PetscCall(PetscArrayzero(last, ship->size));
     for (PetscInt a = 0, b; a < n; a = b) {
       for (b = a + 1; b < n && row[order[b]].kind == row[order[a]].kind &&
                       row[order[b]].venue == row[order[a]].venue;)
         b++;
-      answer_venue(row, order, from, a, b, before, &n_share, to, share);
+      answer_venue(row, order, from, a, b, last, first, before, &n_share, to, share);
     }
   }
   PetscCall(world_send(w, n_share, to, sizeof *share, share, n_out, (void **)out));
   PetscCall(PetscFree(to));
   PetscCall(PetscFree(share));
+  PetscCall(PetscFree2(last, first));
   PetscCall(PetscFree2(order, from));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The shares of each first site, by rank. */
+/* The shares of each site, by rank. */
 static PetscErrorCode list_shares(const world *w, PetscInt n, const share_row share[],
                                   world_venues *v)
 {
@@ -150,40 +151,64 @@ static PetscErrorCode list_shares(const world *w, PetscInt n, const share_row sh
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* The rows of shared sites; row NULL: counts them.  area: of each agent. */
+static PetscInt list_rows(const world *w, const world_venues *v, const int32_t area[],
+                          area_row row[])
+{
+  const PetscInt *shared;
+  PetscInt n, n_row = 0;
+
+  world_shared_sites(w, &n, &shared);
+  for (PetscInt l = 0; l < n; l++) {
+    const PetscInt s = shared[l];
+
+    for (PetscInt m = v->member_ptr[s], end; m < v->member_ptr[s + 1]; m = end, n_row++) {
+      const int32_t a = area[v->member[m]];
+
+      for (end = m + 1; end < v->member_ptr[s + 1] && area[v->member[end]] == a;) end++;
+      if (!row) continue;
+      row[n_row] = (area_row){.venue = w->site_venue[s],
+                              .kind = w->site_kind[s],
+                              .area = a,
+                              .n_member = end - m,
+                              .site = s};
+    }
+  }
+  return n_row;
+}
+
 static PetscErrorCode find_others(const world *w, world_venues *v)
 {
-  int32_t *area;
+  int32_t *area, *before[2];
   PetscMPIInt *to, size;
-  site_row *row[2];
-  int64_t *before;
+  PetscInt n, n_share = 0;
+  area_row *row[2];
   world_ship *ship;
   share_row *share = NULL;
-  PetscInt n_share = 0;
 
   PetscFunctionBegin;
   PetscCallMPI(MPI_Comm_size(w->comm, &size));
-  PetscCall(world_site_areas(w, &area));
-  PetscCall(PetscMalloc2(w->n_site, &to, w->n_site, &row[0]));
-  for (PetscInt s = 0; s < w->n_site; s++) {
-    row[0][s] = (site_row){.venue = w->site_venue[s],
-                           .kind = w->site_kind[s],
-                           .area = area[s],
-                           .n_member = (int32_t)(v->member_ptr[s + 1] - v->member_ptr[s]),
-                           .site = s};
-    to[s] = world_block_owner(w->kind[w->site_kind[s]].n_venue, size, w->site_venue[s]);
+  PetscCall(world_agent_areas(w, &area));
+  n = list_rows(w, v, area, NULL);
+  PetscCall(PetscMalloc3(n, &to, n, &row[0], n, &before[0]));
+  list_rows(w, v, area, row[0]);
+  PetscCall(PetscFree(area));
+  for (PetscInt i = 0; i < n; i++)
+    to[i] = world_block_owner(w->kind[row[0][i].kind].n_venue, size, row[0][i].venue);
+  PetscCall(world_ship_create(w->comm, n, to, &ship));
+  PetscCall(PetscMalloc2(ship->n_recv, &row[1], ship->n_recv, &before[1]));
+  PetscCall(world_ship_send(ship, sizeof(area_row), row[0], row[1]));
+  PetscCall(answer(w, ship, row[1], before[1], &n_share, &share));
+  PetscCall(world_ship_reply(ship, sizeof(int32_t), before[1], before[0]));
+  for (PetscInt i = 0, m = 0; i < n; i++) {
+    if (!i || row[0][i].site != row[0][i - 1].site) m = v->member_ptr[row[0][i].site];
+    for (int32_t p = 0; p < row[0][i].n_member; p++) v->place[m++] = before[0][i] + p;
   }
-  PetscCall(world_ship_create(w->comm, w->n_site, to, &ship));
-  PetscCall(PetscMalloc2(ship->n_recv, &row[1], ship->n_recv, &before));
-  PetscCall(world_ship_send(ship, sizeof(site_row), row[0], row[1]));
-  PetscCall(answer(w, ship, row[1], before, &n_share, &share));
-  PetscCall(PetscMalloc1(w->n_site, &v->before));
-  PetscCall(world_ship_reply(ship, sizeof(int64_t), before, v->before));
   PetscCall(list_shares(w, n_share, share, v));
   PetscCall(PetscFree(share));
   PetscCall(world_ship_destroy(&ship));
-  PetscCall(PetscFree2(row[1], before));
-  PetscCall(PetscFree2(to, row[0]));
-  PetscCall(PetscFree(area));
+  PetscCall(PetscFree2(row[1], before[1]));
+  PetscCall(PetscFree3(to, row[0], before[0]));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -195,13 +220,10 @@ PetscErrorCode world_venues_create(const world *w, world_venues **out)
   PetscCall(PetscNew(&v));
   *out = v;
   PetscCall(list_members(w, v));
-  PetscCall(PetscMalloc1(w->n_site, &v->first));
-  for (PetscInt s = 0; s < w->n_site; s++) {
-    const bool is_next = s && w->site_kind[s] == w->site_kind[s - 1] &&
-                         w->site_venue[s] == w->site_venue[s - 1];
-
-    v->first[s] = is_next ? v->first[s - 1] : s;
-  }
+  PetscCall(PetscMalloc1(v->member_ptr[w->n_site], &v->place));
+  for (PetscInt s = 0; s < w->n_site; s++)
+    for (PetscInt m = v->member_ptr[s]; m < v->member_ptr[s + 1]; m++)
+      v->place[m] = m - v->member_ptr[s];
   PetscCall(find_others(w, v));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -212,8 +234,7 @@ PetscErrorCode world_venues_destroy(world_venues **v)
   if (!*v) PetscFunctionReturn(PETSC_SUCCESS);
   PetscCall(PetscFree((*v)->member_ptr));
   PetscCall(PetscFree((*v)->member));
-  PetscCall(PetscFree((*v)->before));
-  PetscCall(PetscFree((*v)->first));
+  PetscCall(PetscFree((*v)->place));
   PetscCall(PetscFree((*v)->share_ptr));
   PetscCall(PetscFree((*v)->share_rank));
   PetscCall(PetscFree((*v)->share_site));

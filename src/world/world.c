@@ -147,20 +147,17 @@ int64_t world_bytes(const world *w, const world_counts *c, int row)
   for (int m = 0; m < w->n_area_attribute; m++)
     bytes += (int64_t)sizeof(int32_t) * w->n_area +
              (int64_t)WORLD_NAME_SIZE * w->area_attribute[m].n_label;
-  bytes += (int64_t)sizeof(PetscInt) * (2 * c->n_here + c->n_leaf + c->n_slot + 3 * c->n_shared);
-  bytes += (int64_t)sizeof(PetscInt) * (c->n_site_sent + c->n_total_sent + c->n_total_received);
-  /* the forests: two numbers a leaf, and two places; one a root */
-  bytes += (int64_t)sizeof(PetscInt) *
-           (4 * (c->n_site_sent + c->n_total_received) + c->n_site_received + c->n_total_sent);
-  return bytes + (int64_t)sizeof(double) * row *
-                   (c->n_site_sent + c->n_site_received + c->n_total_sent + c->n_total_received);
+  /* the exchange; its forest has two numbers a leaf, and two places, and one a root */
+  bytes += (int64_t)sizeof(PetscInt) * (c->n_shared + 5 * c->n_sent + 2 * c->n_received);
+  return bytes + (int64_t)sizeof(double) * row * (c->n_sent + c->n_received);
 }
 
 int64_t world_build_bytes(const world *w, const world_counts *c)
 {
-  enum { SITE = 8, LEAF = 41, SLOT = 37 }; /* arrays of join_sites() and world_exchange_create() */
+  enum { SITE = 20, SHARED = 12, SENT = 21, RECEIVED = 13 }; /* arrays of attend.c, exchange.c */
 
-  return world_bytes(w, c, 0) + SITE * c->n_site + LEAF * c->n_leaf + SLOT * c->n_slot;
+  return world_bytes(w, c, 0) + SITE * c->n_site + SHARED * c->n_shared + SENT * c->n_sent +
+         RECEIVED * c->n_received;
 }
 
 void world_count(const world *w, world_counts *c)
@@ -203,8 +200,7 @@ static bool sites_are_valid(const world *w, const int32_t area[])
     is_valid = w->site_kind[s] < w->n_kind && w->site_size[s] > 0 && w->site_venue[s] >= 0 &&
                w->site_venue[s] < w->kind[w->site_kind[s]].n_venue;
     if (s && w->site_kind[s] == w->site_kind[s - 1])
-      is_valid = is_valid && (w->site_venue[s - 1] < w->site_venue[s] ||
-                              (w->site_venue[s - 1] == w->site_venue[s] && area[s - 1] <= area[s]));
+      is_valid = is_valid && w->site_venue[s - 1] < w->site_venue[s];
     else
       is_valid = is_valid && (!s || w->site_kind[s - 1] < w->site_kind[s]);
   }

@@ -172,19 +172,20 @@ PetscErrorCode world_is_valid(const world *w, bool *is_valid);
 
 /* ---- exchange.c ---- */
 
-/* A venue that may have several sites. */
-typedef struct world_spread {
-  PetscInt site; /* its first one here */
-  int32_t home;  /* its lowest area; -1 - area if all its members are on this rank */
-} world_spread;
+/* world_home - the area on whose rank a venue between these areas is added up: half of them at either
+ * end, so that two ranks have the same to do */
+static inline int32_t world_home(int64_t venue, int32_t lowest, int32_t highest)
+{
+  return venue % 2 ? highest : lowest;
+}
 
 /* world_exchange_create - plan the exchange of the world's sites
  *
- * In      venue  [n] all venues with other sites, here or elsewhere, ascending by site
- *         area   [n_site] lowest, of the sites of these venues
+ * In      shared  [n] sites of venues with members on other ranks, ascending; taken over
+ *         owner   [n] the rank that adds them up
  * Collective on the world's communicator. */
-PetscErrorCode world_exchange_create(world *w, PetscInt n, const world_spread venue[],
-                                     const int32_t area[], bool rank_order_sums);
+PetscErrorCode world_exchange_create(world *w, PetscInt n, PetscInt *shared,
+                                     const PetscMPIInt owner[], bool rank_order_sums);
 PetscErrorCode world_exchange_destroy(struct world_exchange **x);
 void world_exchange_count(const struct world_exchange *x, world_counts *c);
 

@@ -145,7 +145,7 @@ static int64_t bytes(const model *m, const world_counts *c, int width)
   const int64_t group = e->susceptibility.of ? sizeof(int32_t) : 0;
 
   return c->n_agent * (row + (int64_t)sizeof(PetscInt) + group) +
-         c->n_site * ((width ? 2 : 1) * row + (c->n_leaf > 0));
+         c->n_site * ((width ? 2 : 1) * row + (c->n_shared > 0));
 }
 
 static PetscErrorCode drop_tangents(model *m)
@@ -181,6 +181,7 @@ static PetscErrorCode state_of_venues(epidemic *e, model_state *out)
 /* The lists follow from who is infected: agents past their profile leave the active ones anyway. */
 static PetscErrorCode state(model *m, model_state *out)
 {
+  static const int64_t only = 0;
   epidemic *e = m->data;
 
   PetscFunctionBegin;
@@ -191,6 +192,9 @@ static PetscErrorCode state(model *m, model_state *out)
   model_state_add_vec(out, "x", "x_tangents", "what is left of the threshold, or infected at [day]",
                       e->x);
   if (e->borne) PetscCall(state_of_venues(e, out));
+  if (e->width)
+    model_state_add_rows(out, "bounds", "of tangents that agents add to venues", 1, 1, &only,
+                         DUAL_MAX, e->bound);
   if (model_is_relaxed(m)) epidemic_relaxed_state(e, out);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -206,6 +210,7 @@ static PetscErrorCode resume(model *m)
     if (e->mark[i] ? !isfinite(e->x->val[i]) : !(e->x->val[i] >= 0)) is_wrong = 1;
   PetscCall(base_agree(e->w->comm, is_wrong ? BASE_EXIT_INPUT : 0,
                        "checkpoint: /run/state/x: a threshold below 0, or no time of infection"));
+  epidemic_set_anchors(e);
   e->n_active = e->n_susceptible = e->n_fresh = 0;
   e->active = e->susceptible + e->w->n;
   for (PetscInt i = 0; i < e->w->n; i++)

@@ -26,6 +26,14 @@ double epidemic_profile_value(const epidemic_profile *f, double x, double slope[
   return value;
 }
 
+/* The largest value of f, or a little more. */
+static double profile_most(const epidemic_profile *f)
+{
+  const double peak = (f->shape.v - 1) * f->scale.v;
+
+  return 1.01 * (peak > 0 ? epidemic_profile_value(f, peak, NULL) : f->norm);
+}
+
 #define LOG_TAIL 13.82 /* of 1e6 */
 
 static bool has_tangent(dual a)
@@ -268,6 +276,9 @@ PetscErrorCode epidemic_begin(model *m, const dual theta[], int width, rng_key k
   e->width = width;
   e->record = record;
   PetscCall(set_parameters(e, theta));
+  e->anchor = world_anchor(w, profile_most(&e->profile));
+  PetscCall(PetscArrayzero(e->bound, DUAL_MAX));
+  epidemic_set_anchors(e);
   if (!m->is_step_clock)
     for (PetscInt i = 0; i < w->n; i++)
       e->x->val[i] = rng_exponential(key, RNG_THRESHOLD, w->gid[i], 0, 0);

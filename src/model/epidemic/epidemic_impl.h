@@ -80,9 +80,11 @@ typedef struct epidemic {
   char infectious_attribute[WORLD_NAME_SIZE], removed_attribute[WORLD_NAME_SIZE];
   const world_attribute *initial, *onset; /* of the world; NULL: not there, not asked for */
   epidemic_index at;
-  epidemic_history *history; /* owned; NULL until first asked for */
-  dual_vec *x;               /* [n] owned; of the width last used */
-  dual_vec *pressure;        /* [1 + n_site] owned; per day; the first is no site's, and 0 */
+  epidemic_history *history;        /* owned; NULL until first asked for */
+  dual_vec *x;                      /* [n] owned; of the width last used */
+  dual_vec *pressure;               /* [1 + n_site] owned; per day; the first is no site's, and 0 */
+  double anchor, anchors[DUAL_MAX]; /* of contributions to venues, and of their tangents */
+  double bound[DUAL_MAX], most[DUAL_MAX]; /* of these: what anchors allow; the largest of a step */
   dual_vec *borne; /* [n_site] tangents of the hazard times dt, of all steps so far; owned;
                                 NULL unless there are tangents on the threshold clock */
   dual imported;   /* the same of the hazard from outside */
@@ -202,6 +204,9 @@ void epidemic_open_kinds(epidemic *e, double time);
 void epidemic_clear(epidemic *e);
 void epidemic_press(epidemic *e, double time, double dt);
 void epidemic_settle(epidemic *e, bool is_shared, double dt);
+
+/* epidemic_set_anchors - from bounds */
+void epidemic_set_anchors(epidemic *e);
 
 /* epidemic_reserve_fresh - room for n agents infected in one step */
 PetscErrorCode epidemic_reserve_fresh(epidemic *e, PetscInt n);

@@ -1,8 +1,8 @@
 /*
  * epidemic_press.c - infectious agents press on venues: equations (1) and (2) of the README
  *
- * Agents are taken in blocks, so that their profile is evaluated many at a time; sites are added to
- * in agent order.  One body for each width of tangents (DUAL_FIX_WIDTH) and machine (DUAL_CLONES).
+ * Agents are taken in blocks, so that their profile is evaluated many at a time.  What they add is
+ * rounded first, so that sums do not know their order (world_anchor()).  One body for each width of tangents (DUAL_FIX_WIDTH) and machine (DUAL_CLONES).
  */
 #include "epidemic_impl.h"
 
@@ -63,6 +63,22 @@ static inline void evaluate(int width, const epidemic_profile *f, infectious *b)
     b->slope[2][a] = f->is_erlang ? 0 : value[a] * (b->log_x[a] - f->d_shape);
 }
 
+/* A contribution, rounded; what is not nothing stays more than nothing, as its tangents must be seen. */
+static inline double round_value(double anchor, double value)
+{
+  const double rounded = world_round(value, anchor), least = world_quantum(anchor);
+
+  return value > 0 && rounded < least ? least : rounded;
+}
+
+/* Tangents of a contribution, rounded; most: the largest so far. */
+static inline void round_row(int width, const epidemic *e, double *restrict row,
+                             double *restrict most)
+{
+  for (int j = 0; j < width; j++) most[j] = PetscMax(most[j], fabs(row[j]));
+  for (int j = 0; j < width; j++) row[j] = world_round(row[j], e->anchors[j]);
+}
+
 /* The tangents of agent a of the block. */
 static inline void find_row(int width, const epidemic *e, const infectious *b, PetscInt a,
                             double *restrict row)
@@ -78,7 +94,7 @@ static inline void find_row(int width, const epidemic *e, const infectious *b, P
 
 /* What agent i adds where it may be isolated: less by the part of the step it stays away. */
 static inline void press_apart(int width, epidemic *e, PetscInt i, double time, double dt,
-                               double value, const double *row)
+                               double value, double *row, double *most)
 {
   const double xi = epidemic_isolation_factor(e, i);
   double slope, part = epidemic_present(e, xi * e->isolation.v, time - e->x->val[i], dt, &slope);
@@ -88,26 +104,32 @@ static inline void press_apart(int width, epidemic *e, PetscInt i, double time, 
     less[j] = part * row[j] +
               value * slope *
                 (xi * e->isolation.d[j] + e->x->der[(size_t)i * (size_t)width + (size_t)j]);
+  round_row(width, e, row, most);
+  round_row(width, e, less, most);
+  part = round_value(e->anchor, part * value);
+  value = round_value(e->anchor, value);
   for (int c = 0; c < e->n_column; c++) {
     const int32_t s = e->site[c][(size_t)i * (size_t)e->stride[c]];
     const bool is_apart = e->calendar.is_isolating[e->column_kind[c]];
     const double *added = is_apart ? less : row;
 
     if (s < 0) continue;
-    epidemic_pressure(e)[s] += is_apart ? part * value : value;
+    epidemic_pressure(e)[s] += is_apart ? part : value;
     for (int j = 0; j < width; j++)
       epidemic_pressure_rows(e)[(size_t)s * (size_t)width + (size_t)j] += added[j];
   }
 }
 
-/* Values of a block to its sites, agent by agent. */
-static inline void scatter(epidemic *e, const infectious *b)
+/* Values of a block to its sites. */
+static inline void scatter(epidemic *e, infectious *b)
 {
-  double *restrict val = epidemic_pressure(e);
+  double *restrict val = epidemic_pressure(e), *restrict value = b->value;
+  const double anchor = e->anchor;
 
+  for (PetscInt a = 0; a < b->n; a++) value[a] = round_value(anchor, value[a]);
   for (PetscInt a = 0; a < b->n; a++)
     for (int c = 0; c < e->n_column; c++)
-      val[e->site[c][(size_t)b->who[a] * (size_t)e->stride[c]]] += b->value[a];
+      val[e->site[c][(size_t)b->who[a] * (size_t)e->stride[c]]] += value[a];
 }
 
 /* Asks for the lines of a row that is soon read and written. */
@@ -128,7 +150,7 @@ static inline BASE_FETCH void fetch_rows(int width, const epidemic *e, PetscInt 
   }
 }
 
-static inline void scatter_rows(int width, epidemic *e, const infectious *b)
+static inline void scatter_rows(int width, epidemic *e, const infectious *b, double *most)
 {
   double *restrict der = epidemic_pressure_rows(e);
 
@@ -137,6 +159,7 @@ static inline void scatter_rows(int width, epidemic *e, const infectious *b)
 
     if (a + AHEAD < b->n) fetch_rows(width, e, b->who[a + AHEAD]);
     find_row(width, e, b, a, row);
+    round_row(width, e, row, most);
     for (int c = 0; c < e->n_column; c++) {
       const int32_t s = e->site[c][(size_t)b->who[a] * (size_t)e->stride[c]];
 
@@ -149,6 +172,7 @@ static inline void press(int width, epidemic *e, double time, double dt)
 {
   infectious b;
   PetscInt kept = 0;
+  double most[DUAL_MAX] = {0};
 
   for (PetscInt a = 0; a < e->n_active;) {
     collect(e, time, &a, &kept, &b);
@@ -158,14 +182,15 @@ static inline void press(int width, epidemic *e, double time, double dt)
         double row[DUAL_MAX];
 
         if (width) find_row(width, e, &b, l, row);
-        press_apart(width, e, b.who[l], time, dt, b.value[l], row);
+        press_apart(width, e, b.who[l], time, dt, b.value[l], row, most);
       }
       continue;
     }
     scatter(e, &b);
-    if (width) scatter_rows(width, e, &b);
+    if (width) scatter_rows(width, e, &b, most);
   }
   e->n_active = kept;
+  for (int j = 0; j < width; j++) e->most[j] = most[j];
   epidemic_pressure(e)[-1] = 0;
 }
 

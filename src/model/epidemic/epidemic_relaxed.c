@@ -208,12 +208,11 @@ static inline void add_choices(int width, const epidemic *e, PetscInt i, PetscIn
   }
 }
 
-/* Every agent's infectiousness, and its sum at each site in agent order. */
-static inline void press(int width, epidemic *e, PetscInt step, double dt)
+/* Every agent's infectiousness. */
+static inline void find_own(int width, epidemic *e, PetscInt step, double dt)
 {
   struct epidemic_relaxed *q = e->relaxed;
   const bool has_isolation = e->calendar.has_isolation;
-  double *restrict total = epidemic_pressure(e), *restrict dtotal = epidemic_pressure_rows(e);
 
   for (PetscInt i = 0; i < e->w->n; i++) {
     const double xi = has_isolation ? epidemic_isolation_factor(e, i) : 1;
@@ -225,15 +224,43 @@ static inline void press(int width, epidemic *e, PetscInt step, double dt)
       q->own[apart]->val[i] = val[apart];
       dual_row_copy(width, q->own[apart]->der + (size_t)i * (size_t)width, row[apart]);
     }
+  }
+}
+
+/* So that its sums do not know their order. */
+static PetscErrorCode round_own(const epidemic *e, dual_vec *own)
+{
+  const size_t width = (size_t)e->width;
+  double anchor[1 + DUAL_MAX];
+
+  PetscFunctionBegin;
+  PetscCall(world_anchors(e->w, e->width, own->val, own->der, anchor));
+  for (PetscInt i = 0; i < own->n; i++) {
+    double *row = own->der + (size_t)i * width;
+
+    own->val[i] = world_round(own->val[i], anchor[0]);
+    for (size_t j = 0; j < width; j++) row[j] = world_round(row[j], anchor[1 + j]);
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* Its sum at each site. */
+static inline void press(int width, epidemic *e)
+{
+  const bool has_isolation = e->calendar.has_isolation;
+  double *restrict total = epidemic_pressure(e), *restrict dtotal = epidemic_pressure_rows(e);
+
+  for (PetscInt i = 0; i < e->w->n; i++)
     for (int c = 0; c < e->n_column; c++) {
       const int32_t s = e->site[c][(size_t)i * (size_t)e->stride[c]];
-      const int apart = has_isolation && e->calendar.is_isolating[e->column_kind[c]];
+      const dual_vec *own =
+        e->relaxed->own[has_isolation && e->calendar.is_isolating[e->column_kind[c]]];
 
       if (s < 0) continue;
-      total[s] += val[apart];
-      dual_row_axpy(width, dtotal + (size_t)s * (size_t)width, 1, row[apart]);
+      total[s] += own->val[i];
+      dual_row_axpy(width, dtotal + (size_t)s * (size_t)width, 1,
+                    own->der + (size_t)i * (size_t)width);
     }
-  }
 }
 
 /* ---- choices ---- */
@@ -258,7 +285,6 @@ static inline void hazard(int width, const epidemic *e, PetscInt i, dual *lambda
     for (int j = 0; j < width; j++)
       lambda->d[j] += factor * (all[j] - mine[j]) + others * contact * e->step_beta[k].d[j];
   }
-  lambda->v = PetscMax(lambda->v, 0); /* the difference of sums is rounded */
 }
 
 /* As model_record_event(), of an amount y: counts in the two columns about `time`. */
@@ -337,7 +363,10 @@ PetscErrorCode epidemic_step_relaxed(model *m, PetscInt step, const dual *outsid
 
   PetscFunctionBegin;
   PetscCall(dual_vec_zero(e->pressure));
-  DUAL_FIX_WIDTH(e->width, press, e, step, m->dt);
+  DUAL_FIX_WIDTH(e->width, find_own, e, step, m->dt);
+  PetscCall(round_own(e, e->relaxed->own[0]));
+  if (e->calendar.has_isolation) PetscCall(round_own(e, e->relaxed->own[1]));
+  DUAL_FIX_WIDTH(e->width, press, e);
   PetscCall(world_exchange(e->w, e->width, epidemic_pressure(e), epidemic_pressure_rows(e)));
   DUAL_FIX_WIDTH(e->width, choose_all, m, e, step, outside);
   PetscFunctionReturn(PETSC_SUCCESS);

@@ -189,6 +189,28 @@ void epidemic_open_kinds(epidemic *e, double time)
   }
 }
 
+void epidemic_set_anchors(epidemic *e)
+{
+  for (int j = 0; j < DUAL_MAX; j++) e->anchors[j] = world_anchor(e->w, e->bound[j]);
+}
+
+/* Once more if a tangent was larger than any before it: rarely. */
+static PetscErrorCode press(model *m, epidemic *e, double time)
+{
+  bool is_raised = true;
+
+  PetscFunctionBegin;
+  for (;;) {
+    epidemic_press(e, time, m->dt);
+    if (!e->width) break;
+    PetscCall(world_bounds_raise(e->w, e->width, e->most, e->bound, &is_raised));
+    if (!is_raised) break;
+    epidemic_set_anchors(e);
+    epidemic_clear(e);
+  }
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 PetscErrorCode epidemic_step(model *m, PetscInt step)
 {
   epidemic *e = m->data;
@@ -205,7 +227,7 @@ PetscErrorCode epidemic_step(model *m, PetscInt step)
     PetscCall(epidemic_step_relaxed(m, step, &outside));
     PetscFunctionReturn(PETSC_SUCCESS);
   }
-  epidemic_press(e, time, m->dt);
+  PetscCall(press(m, e, time));
   PetscCall(world_exchange_begin(e->w, e->width, epidemic_pressure(e), epidemic_pressure_rows(e)));
   epidemic_settle(e, false, m->dt); /* while messages travel */
   PetscCall(world_exchange_end(e->w, e->width, epidemic_pressure(e), epidemic_pressure_rows(e)));

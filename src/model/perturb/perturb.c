@@ -59,9 +59,8 @@ int64_t perturb_bytes(const world *w, const world_counts *c, PetscMPIInt n_rank,
   int64_t slots = 0;
 
   for (int k = 0; k < w->n_kind; k++) slots += w->kind[k].n_slot;
-  return c->n_agent * ((int64_t)perturb_agent_size((int)slots) + 4 * slots) +
-         c->n_site * (28 + 32) + n_world * (24 + 8 * (int64_t)n_free) +
-         n_world * differ / n_rank * (88 + 4 * slots);
+  return c->n_agent * ((int64_t)perturb_agent_size((int)slots) + 8 * slots) + c->n_site * (8 + 32) +
+         n_world * (24 + 8 * (int64_t)n_free) + n_world * differ / n_rank * (88 + 4 * slots);
 }
 
 PetscErrorCode perturb_destroy(perturb **out)
@@ -124,7 +123,6 @@ PetscErrorCode perturb_begin(perturb *p, model_sparse *how, rng_key key, const p
       .attempts = rates->contact[s] * p->w->site_size[s] *
                   (rates->most_susceptible > 0 ? rates->most_susceptible : 1),
       .contact = rates->contact[s],
-      .first = (int32_t)p->venue->first[s],
       .size = p->w->site_size[s],
       .missing = -1,
       .kind = p->w->site_kind[s],

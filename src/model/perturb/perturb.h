@@ -161,11 +161,10 @@ typedef struct perturb_due {
 typedef struct perturb_site {
   double attempts; /* that a unit of force makes there at a kind's factor of 1 [1/day] */
   double contact;
-  int32_t first;   /* the venue's first site */
   int32_t size;    /* members of the venue */
-  int32_t missing; /* at the venue's first site: first of those whom the base infected; -1: none */
+  int32_t missing; /* first of those whom the base infected; -1: none */
   int16_t kind;
-  bool is_shared; /* at the venue's first site: with other ranks */
+  bool is_shared; /* with other ranks */
 } perturb_site;
 
 /* What worlds need of an agent, on lines of memory of its own. */
@@ -196,7 +195,7 @@ typedef struct perturb_message {
   bool is_attempt; /* else an infection as the base run's, which missing force may delete */
   PetscMPIInt from;
   int32_t world, agent; /* world -1: every one; agent: on rank `from` */
-  PetscInt site;        /* first site of the venue on the rank that reads it */
+  PetscInt site;        /* of the venue, on the rank that reads it */
   int64_t member;       /* of an attempt: the venue's member */
   double when, u;       /* since the step began; u: of thinning by susceptibility */
 } perturb_message;

@@ -59,7 +59,7 @@ PetscErrorCode perturb_miss(perturb *p, int32_t at)
     int32_t *first;
 
     if (site < 0) continue;
-    first = &p->site[p->site[site].first].missing;
+    first = &p->site[site].missing;
     if (*first < 0 || p->lack[*first].n == PERTURB_LACK) {
       if (p->n_lack == p->max_lack)
         PetscCall(grow_lines(p->n_lack, &p->max_lack, &p->lack_room, (void **)&p->lack));

@@ -72,18 +72,17 @@ static PetscErrorCode settle(perturb *p, const perturb_step *s)
 
 /* ---- messages ---- */
 
-/* A message about the venue of local site `site`: to this rank, and to those that share it. */
+/* A message about the venue of a site: to this rank, and to those that share it. */
 static PetscErrorCode tell(perturb *p, PetscInt site, perturb_message m)
 {
   const world_venues *v = p->venue;
-  const PetscInt first = p->site[site].first;
 
   PetscFunctionBegin;
-  m.site = first;
+  m.site = site;
   PERTURB_GROW(p, in, n_in, max_in);
   p->in[p->n_in++] = m;
-  if (!p->site[first].is_shared) PetscFunctionReturn(PETSC_SUCCESS);
-  for (PetscInt r = v->share_ptr[first]; r < v->share_ptr[first + 1]; r++) {
+  if (!p->site[site].is_shared) PetscFunctionReturn(PETSC_SUCCESS);
+  for (PetscInt r = v->share_ptr[site]; r < v->share_ptr[site + 1]; r++) {
     if (p->n_out >= p->max_out) {
       p->max_out = 2 * p->max_out + 256;
       PetscCall(PetscRealloc((size_t)p->max_out * sizeof *p->out, &p->out));
@@ -106,11 +105,9 @@ static PetscErrorCode ask(perturb *p, const perturb_step *s, PetscMPIInt rank, i
   PetscFunctionBegin;
   for (int c = 0; c < p->n_column; c++) {
     const int32_t site = a->slot[c].site;
-    const perturb_site *first;
 
     if (site < 0 || perturb_factors(p, s->step)[p->column_kind[c]] == 0) continue;
-    first = &p->site[p->site[site].first];
-    if (first->missing < 0 && !first->is_shared) continue;
+    if (p->site[site].missing < 0 && !p->site[site].is_shared) continue;
     PetscCall(tell(p, site, (perturb_message){.from = rank, .world = number, .agent = (int32_t)i}));
   }
   PetscFunctionReturn(PETSC_SUCCESS);
@@ -234,18 +231,22 @@ static PetscErrorCode bear(perturb *p, const perturb_step *s, PetscMPIInt rank)
 
 /* ---- whom it reaches ---- */
 
-/* The local agent who is the m-th member of the venue, or -1. */
-static PetscInt find_member(const perturb *p, PetscInt first, int64_t m)
+/* The local agent who is the m-th member of the venue of a site, or -1. */
+static PetscInt find_member(const perturb *p, PetscInt site, int64_t m)
 {
   const world_venues *v = p->venue;
+  PetscInt low = v->member_ptr[site], high = v->member_ptr[site + 1];
 
-  for (PetscInt s = first; s < p->w->n_site && v->first[s] == first; s++) {
-    const int64_t at = m - v->before[s];
+  if (low + m < high && v->place[low + m] == m) return v->member[low + m]; /* all are here */
+  while (low < high) {
+    const PetscInt middle = low + (high - low) / 2;
 
-    if (at >= 0 && at < v->member_ptr[s + 1] - v->member_ptr[s])
-      return v->member[v->member_ptr[s] + at];
+    if (v->place[middle] < m)
+      low = middle + 1;
+    else
+      high = middle;
   }
-  return -1;
+  return low < v->member_ptr[site + 1] && v->place[low] == m ? v->member[low] : -1;
 }
 
 static PetscErrorCode reach_member(perturb *p, const perturb_message *m)
@@ -344,8 +345,6 @@ static inline BASE_FETCH void fetch_venue(const perturb *p, PetscInt k)
     const perturb_message *m = &p->in[k + 16];
 
     if (m->is_attempt) {
-      __builtin_prefetch(&v->first[m->site]);
-      __builtin_prefetch(&v->before[m->site]);
       __builtin_prefetch(&v->member_ptr[m->site]);
     } else {
       __builtin_prefetch(&p->site[m->site]);
@@ -355,9 +354,10 @@ static inline BASE_FETCH void fetch_venue(const perturb *p, PetscInt k)
   if (k + 8 < p->n_in) {
     const perturb_message *m = &p->in[k + 8];
 
-    if (m->is_attempt)
+    if (m->is_attempt) {
       __builtin_prefetch(&v->member[v->member_ptr[m->site]]);
-    else if (p->site[m->site].missing >= 0)
+      __builtin_prefetch(&v->place[v->member_ptr[m->site]]);
+    } else if (p->site[m->site].missing >= 0)
       __builtin_prefetch(&p->lack[p->site[m->site].missing]);
   }
   if (k + 4 < p->n_in && !p->in[k + 4].is_attempt && p->site[p->in[k + 4].site].missing >= 0)

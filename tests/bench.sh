@@ -2,7 +2,7 @@
 # bench.sh [full] - make bench, make bench-full: time, memory and growth beside a STREAM triad
 #
 # Plain and with 4, 8 and 16 tangents: 10^5 and 10^6 agents on 1 and 2 ranks, 2 x 10^6 on 2 (full: 10^7 on
-# 1 and 2, too).  Making, writing and reading worlds: bench_world.py.  Full: sparse worlds, bench_spa.py.
+# 1 and 2, too); 10^6 with sampled leisure on 1.  Making, writing and reading worlds: bench_world.py.  Full: sparse worlds, bench_spa.py.
 # Each part leaves rows in $BUILD/bench/*.json; bench_table.py puts them beside all targets and into
 # $BUILD/bench.json, and a figure is drawn.  Then bench_memory.py, 100 steps beside 1,000, and
 # bench_checkpoint.sh, 10^7 agents with 8 tangents.  AGENTS=N instead of 10^6, and no other sizes.
@@ -29,6 +29,7 @@ step() { # agents repeat ranks...
 one=${AGENTS:-1000000}
 step "$one" 3 1 2
 step $((2 * one)) 3 2
+step choices:$one 3 1
 if [ -z "$AGENTS" ]; then
   step 100000 9 1 2
   [ "$1" != full ] || step 10000000 1 1 2

@@ -8,6 +8,9 @@
  * summed over ranks.  As a table, and as rows of JSON in `file.json`; the world goes to `file.json.h5`
  * and is removed.
  *
+ * "choices:N" for agents is a world in which each lists 4 venues of leisure and 4 of meeting and attends one
+ * of each a day (-sampled_kinds); with 4 times the betas, so that it infects as many.
+ *
  *   bench_step agents file.json [repeat]
  */
 #include "gradus/estimate.h"
@@ -173,7 +176,8 @@ static PetscErrorCode measure_all(world *w, model *m, int repeat, row rows[4])
 }
 
 typedef struct about {
-  const char *source, *cases;
+  const char *source, *cases, *beta; /* of leisure and meeting */
+  bool is_sampled;
   int repeat, n_rank, n_step;
   double triad, loading, holding, reading, size; /* GB/s a rank; bytes an agent; s; bytes */
 } about;
@@ -207,9 +211,12 @@ static PetscErrorCode bench(about *a, const char path[], FILE *json)
                        "-parameters_beta_work",
                        "0.8",
                        "-parameters_beta_leisure",
-                       "0.6",
+                       a->beta,
                        "-parameters_beta_meeting",
-                       "0.6"};
+                       a->beta,
+                       "-sampled_kinds",
+                       "leisure,meeting"};
+  const int n_arg = (int)(sizeof arg / sizeof *arg) - (a->is_sampled ? 0 : 2);
   double before, after;
   row rows[4];
   world_names names;
@@ -218,7 +225,7 @@ static PetscErrorCode bench(about *a, const char path[], FILE *json)
   world *w;
 
   PetscFunctionBegin;
-  PetscCall(options_create(PETSC_COMM_WORLD, sizeof arg / sizeof *arg, (char **)arg, &o));
+  PetscCall(options_create(PETSC_COMM_WORLD, n_arg, (char **)arg, &o));
   PetscCall(world_peek(PETSC_COMM_WORLD, a->source, &names));
   PetscCall(model_create(o, &names, &m));
   PetscCall(options_check(o));
@@ -254,6 +261,7 @@ int main(int argc, char **argv)
   FILE *json = NULL;
   PetscMPIInt rank, size;
   char source[64], cases[32], path[1024];
+  const char *number;
 
   if (argc < 3 || a.repeat < 1 || a.repeat > MAX_REPEAT) {
     fprintf(stderr, "bench_step agents file.json [repeat, 1 to %d]\n", MAX_REPEAT);
@@ -265,7 +273,10 @@ int main(int argc, char **argv)
   PetscCallMPI(MPI_Comm_size(PETSC_COMM_WORLD, &size));
   snprintf(source, sizeof source, "synthetic:%s", argv[1]);
   snprintf(path, sizeof path, "%s.h5", argv[2]);
-  snprintf(cases, sizeof cases, "%lld", atoll(argv[1]) / 1000);
+  number = strchr(argv[1], ':');
+  a.is_sampled = number != NULL;
+  a.beta = a.is_sampled ? "2.4" : "0.6";
+  snprintf(cases, sizeof cases, "%lld", atoll(number ? number + 1 : argv[1]) / 1000);
   a.source = source;
   a.cases = cases;
   a.n_rank = size;

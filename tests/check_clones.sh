@@ -67,6 +67,8 @@ world="-world synthetic:town:20000 -days 30 -initial_cases 40 -seed 7"
   cases width16 sensitivity $world -estimator pathwise -free $all
   cases density sensitivity $world -estimator pathwise -contact density -free beta_household,profile_mean \
     -parameters_beta_work 0.05 -parameters_beta_leisure 0.05 -parameters_beta_meeting 0.05
+  cases sampled sensitivity -world synthetic:choices:20000 -days 30 -initial_cases 40 -sampled_kinds leisure,meeting \
+    -estimator pathwise -pathwise_accept_bias -free beta_leisure,profile_mean
   for estimator in st gumbel score spa; do
     cases $estimator sensitivity inputs/tiny/run.yaml -replicates 2 -estimator $estimator
   done

@@ -24,7 +24,7 @@ static world *synthetic_world(MPI_Comm comm, const char type[])
   world_table *t;
   world *w;
 
-  ck_petsc(world_table_from_synthetic(comm, SYNTHETIC_AGENTS, false, 1, &t));
+  ck_petsc(world_table_from_synthetic(comm, SYNTHETIC_AGENTS, WORLD_SOURCE_SYNTHETIC, 1, &t));
   ck_petsc(world_build(&build, &t, &w));
   return w;
 }

@@ -71,6 +71,27 @@ START_TEST(pair_lays_out_the_counter_as_stated)
 }
 END_TEST
 
+START_TEST(words_are_those_of_blocks)
+{
+  const rng_key k = {.seed = 0x0123456789abcdef, .replicate = 0xabcdef};
+  uint32_t word[4][RNG_MANY];
+  int64_t agent[RNG_MANY];
+
+  for (int i = 0; i < RNG_MANY; i++) agent[i] = 0xfedcba987654 - INT64_C(0x123456789) * i;
+  rng_words(k, RNG_ATTENDANCE, RNG_MANY, agent, 0x13572468, 0x5a, word);
+  for (int i = 0; i < RNG_MANY; i++) {
+    const uint32_t words[2] = {0x89abcdef, 0x01234567};
+    const uint32_t counter[4] = {(uint32_t)agent[i],
+                                 (uint32_t)(agent[i] >> 32) | (uint32_t)RNG_ATTENDANCE << 16,
+                                 0x13572468, 0xabcdef5a};
+    uint32_t out[4];
+
+    rng_block(words, counter, out);
+    for (int j = 0; j < 4; j++) ck_assert_uint_eq(word[j][i], out[j]);
+  }
+}
+END_TEST
+
 /* Computed once by another program (Philox written out in Python): must never change */
 START_TEST(numbers_are_those_of_the_first_version)
 {
@@ -331,6 +352,7 @@ Suite *suite(void)
 
   tcase_add_test(answers, block_gives_the_known_answers_of_random123);
   tcase_add_test(answers, pair_lays_out_the_counter_as_stated);
+  tcase_add_test(answers, words_are_those_of_blocks);
   tcase_add_test(answers, numbers_are_those_of_the_first_version);
   tcase_add_test(answers, purposes_keep_their_numbers);
   tcase_add_test(answers, sobol_equals_the_published_sequence);

@@ -5,14 +5,16 @@
 START_TEST(a_synthetic_world_is_the_same_on_any_ranks)
 {
   static const int64_t n_agent[] = {1, 2, 999, 1001, 23456};
+  static const world_source types[] = {WORLD_SOURCE_SYNTHETIC, WORLD_SOURCE_TOWN,
+                                       WORLD_SOURCE_CHOICES};
   world_table *t, *whole;
   bool is_valid;
 
-  for (int is_town = 0; is_town < 2; is_town++) {
-    ck_petsc(world_table_from_synthetic(world_comm, n_agent[_i], is_town, 1, &t));
+  for (int type = 0; type < 3; type++) {
+    ck_petsc(world_table_from_synthetic(world_comm, n_agent[_i], types[type], 1, &t));
     ck_petsc(world_table_is_valid(t, &is_valid));
     ck_assert_all(world_comm, is_valid);
-    ck_petsc(world_table_from_synthetic(PETSC_COMM_SELF, n_agent[_i], is_town, 1, &whole));
+    ck_petsc(world_table_from_synthetic(PETSC_COMM_SELF, n_agent[_i], types[type], 1, &whole));
     ck_assert_all(world_comm, is_part_of(t, whole));
     ck_petsc(world_table_destroy(&whole));
     ck_petsc(world_table_destroy(&t));
@@ -28,7 +30,7 @@ START_TEST(a_synthetic_world_is_as_described)
   double age_high = 0;
   world_table *t;
 
-  ck_petsc(world_table_from_synthetic(world_comm, n_agent, false, 1, &t));
+  ck_petsc(world_table_from_synthetic(world_comm, n_agent, WORLD_SOURCE_SYNTHETIC, 1, &t));
   ck_assert_all(world_comm, t->n_area == 61 && t->n_kind == 4 && t->n_attribute == 1);
   for (int k = 0; k < 3; k++)
     ck_assert_double_eq_tol((double)n_agent / (double)t->kind[k].n_venue, mean_size[k],

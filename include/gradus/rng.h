@@ -46,7 +46,8 @@ typedef enum rng_purpose {
   RNG_DESIGN,       /* points of a sweep: shifts, permutations, trajectories */
   RNG_BOOTSTRAP,    /* resamples of indices of a sweep */
   RNG_CENSUS,       /* world from census tables: about areas, zones, rows of tables */
-  RNG_CENSUS_AGENT  /* the same, about agents */
+  RNG_CENSUS_AGENT, /* the same, about agents */
+  RNG_ATTENDANCE    /* which of its venues of a kind an agent attends in a step */
 } rng_purpose;
 
 /* Who draws: everything but the purpose's own index. */
@@ -59,6 +60,12 @@ typedef struct rng_key {
  *
  * Source  Salmon, Moraes, Dror, Shaw: Parallel random numbers: as easy as 1, 2, 3 (2011) */
 void rng_block(const uint32_t key[2], const uint32_t counter[4], uint32_t out[4]);
+
+/* rng_words - the words of n <= RNG_MANY blocks, many agents at a time: word[j][i] is word j of
+ * agent[i]'s.  For whole numbers below m << 2^32: (uint64_t)word * m >> 32.  Not collective. */
+enum { RNG_MANY = 256 };
+void rng_words(rng_key key, rng_purpose purpose, int n, const int64_t agent[], uint32_t step,
+               uint32_t draw, uint32_t word[4][RNG_MANY]);
 
 /* rng_uniform - uniform in the open interval (0, 1).  Not collective. */
 double rng_uniform(rng_key key, rng_purpose purpose, int64_t agent, uint32_t step, uint32_t draw);

@@ -47,8 +47,9 @@ bool estimate_is_served(const model *m, const char name[], size_t size, char why
              "pathwise would say 0: model %s draws its choices anew at every step; it has %s",
              m->type, list);
   else
-    snprintf(why, size, "model %s makes no choices that %s can differentiate; it has %s", m->type,
-             name, list);
+    snprintf(why, size,
+             "model %s makes no choices that %s can differentiate with these options; it has %s",
+             m->type, name, list);
   return false;
 }
 

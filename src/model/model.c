@@ -159,6 +159,7 @@ static const struct {
                    {"policy_from", {"epidemic"}},
                    {"policy_until", {"epidemic"}},
                    {"importation_until", {"epidemic"}},
+                   {"sampled_kinds", {"epidemic"}},
                    {"susceptibility_by", {"epidemic"}},
                    {"susceptibility_groups", {"epidemic"}},
                    {"steps", {NULL}},

@@ -96,6 +96,8 @@ const option options_table[] = {
    AT_LEAST(0), .unit = "day", .help = "end of the policy; unset: it stays"},
   {.name = "importation_until", .type = OPTIONS_REAL, .commands = RUN, .flags = OPTIONS_ANSWER,
    AT_LEAST(0), .unit = "day", .help = "end of the hazard from outside; unset: it stays"},
+  {.name = "sampled_kinds", .type = OPTIONS_LIST, .commands = RUN, .flags = OPTIONS_ANSWER,
+   .help = "kinds of which an agent attends one of its venues, drawn anew in each step"},
   {.name = "susceptibility_by", .type = OPTIONS_TEXT, .commands = RUN, .flags = OPTIONS_ANSWER,
    .help = "hazards are multiplied by susceptibility_<group>: groups by area or an attribute"},
   {.name = "susceptibility_groups", .type = OPTIONS_LIST, .commands = RUN, .flags = OPTIONS_ANSWER,

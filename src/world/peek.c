@@ -7,14 +7,21 @@
 #include <string.h>
 #include <strings.h>
 
-static const char synthetic_prefix[] = "synthetic:", town_prefix[] = "town:";
+static const char synthetic_prefix[] = "synthetic:";
+
+/* What may come after it. */
+static const struct {
+  const char *prefix;
+  world_source type;
+} land[] = {
+  {"town:", WORLD_SOURCE_TOWN}, {"choices:", WORLD_SOURCE_CHOICES}, {"", WORLD_SOURCE_SYNTHETIC}};
 
 PetscErrorCode world_source_parse(MPI_Comm comm, const char source[], world_source *type,
                                   int64_t *n_agent)
 {
   const size_t length = strlen(source), prefix = sizeof synthetic_prefix - 1;
   const char *digit = source + prefix;
-  bool is_town;
+  int at = 0;
   int64_t n = 0;
 
   PetscFunctionBegin;
@@ -28,15 +35,16 @@ PetscErrorCode world_source_parse(MPI_Comm comm, const char source[], world_sour
                                                                         : WORLD_SOURCE_H5;
     PetscFunctionReturn(PETSC_SUCCESS);
   }
-  is_town = !strncmp(digit, town_prefix, sizeof town_prefix - 1);
-  if (is_town) digit += sizeof town_prefix - 1;
+  while (strncmp(digit, land[at].prefix, strlen(land[at].prefix)) != 0) at++;
+  digit += strlen(land[at].prefix);
   for (; *digit >= '0' && *digit <= '9' && n < INT64_C(1) << 47; digit++)
     n = n * 10 + (*digit - '0');
   if (*digit || n <= 0 || n >= INT64_C(1) << 47)
     base_fail(comm, BASE_EXIT_OPTION,
-              "world: %.100s: no number of agents (synthetic:N or synthetic:town:N, 1 <= N < 2^47)",
+              "world: %.100s: no number of agents (synthetic:N, synthetic:town:N or "
+              "synthetic:choices:N, 1 <= N < 2^47)",
               source);
-  *type = is_town ? WORLD_SOURCE_TOWN : WORLD_SOURCE_SYNTHETIC;
+  *type = land[at].type;
   *n_agent = n;
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -140,6 +148,7 @@ PetscErrorCode world_peek(MPI_Comm comm, const char source[], world_names *names
   PetscCall(world_source_parse(comm, source, &type, &n_agent));
   switch (type) {
   case WORLD_SOURCE_TOWN:
+  case WORLD_SOURCE_CHOICES:
   case WORLD_SOURCE_SYNTHETIC: world_names_synthetic(n_agent, names); break;
   case WORLD_SOURCE_GRAPH: PetscCall(world_names_graph(comm, source, names)); break;
   case WORLD_SOURCE_CSV: PetscCall(peek_csv(comm, source, names)); break;

@@ -66,13 +66,23 @@ typedef struct world_table {
 PetscErrorCode world_table_from_csv(MPI_Comm comm, const char path[], double area_size,
                                     world_table **t);
 
-/* world_table_from_synthetic - the world "synthetic:N" or, if is_town, "synthetic:town:N", described
- * in table_synthetic.c
+/* What a source is: "synthetic:N" (town:, choices:), "graph:...", a name that ends in ".csv", or else a file of ours. */
+typedef enum world_source {
+  WORLD_SOURCE_SYNTHETIC,
+  WORLD_SOURCE_TOWN,
+  WORLD_SOURCE_CHOICES,
+  WORLD_SOURCE_GRAPH,
+  WORLD_SOURCE_CSV,
+  WORLD_SOURCE_H5
+} world_source;
+
+/* world_table_from_synthetic - the world "synthetic:N", "synthetic:town:N" or "synthetic:choices:N",
+ * described in table_synthetic.c
  *
  * In      n_agent  > 0
  *         seed     world_load() passes 1: the world is a function of N alone
  * Collective on comm. */
-PetscErrorCode world_table_from_synthetic(MPI_Comm comm, int64_t n_agent, bool is_town,
+PetscErrorCode world_table_from_synthetic(MPI_Comm comm, int64_t n_agent, world_source type,
                                           uint64_t seed, world_table **t);
 
 /* world_table_from_graph - a world whose source begins with "graph:", described in table_graph.c
@@ -137,18 +147,9 @@ static inline int64_t world_table_block(int64_t n, PetscMPIInt rank, PetscMPIInt
   return n * rank / size;
 }
 
-/* What a source is: "synthetic:N", "synthetic:town:N", "graph:...", a name that ends in ".csv", or else a file of ours. */
-typedef enum world_source {
-  WORLD_SOURCE_SYNTHETIC,
-  WORLD_SOURCE_TOWN,
-  WORLD_SOURCE_GRAPH,
-  WORLD_SOURCE_CSV,
-  WORLD_SOURCE_H5
-} world_source;
-
 /* world_source_parse - what kind of source this is
  *
- * Out     n_agent  N of "synthetic:N" or "synthetic:town:N", 0 < N < 2^47; else -1
+ * Out     n_agent  N of "synthetic:N" and the like, 0 < N < 2^47; else -1
  * Errors  BASE_EXIT_OPTION for another N
  * Logically collective. */
 PetscErrorCode world_source_parse(MPI_Comm comm, const char source[], world_source *type,

@@ -19,6 +19,9 @@
  * of about 12, a meeting of about 30 and leisure of about 20: four in five in their own area, the
  * others in one of the 9 around.  It is the world of inputs/compare/weekends.yaml.
  *
+ * "synthetic:choices:N" is "synthetic:N" in which an agent lists up to 4 venues of leisure and 4 of
+ * meeting, chosen as the one is (one that comes again is left out): for -sampled_kinds.
+ *
  * Beyond the lattice's edge an agent stays in its own area.  Venues are chosen independently and
  * uniformly, so their sizes are spread like Poisson's.
  */
@@ -29,11 +32,11 @@
 #include <math.h>
 #include <string.h>
 
-enum { AREA_SIZE = 1000, SPACING = 1000, PATTERN = 12, VENUE_MAX = 1024 };
+enum { AREA_SIZE = 1000, SPACING = 1000, PATTERN = 12, VENUE_MAX = 1024, CHOICES = 4 };
 
 /* Kinds in order of name, and what a draw is for. */
 enum { HOUSEHOLD, LEISURE, MEETING, WORK, N_KIND };
-enum { DRAW_PATTERN, DRAW_AGE, DRAW_AREA, DRAW_VENUE = DRAW_AREA + N_KIND };
+enum { DRAW_PATTERN, DRAW_AGE, DRAW_AREA, DRAW_VENUE = DRAW_AREA + N_KIND, DRAW_CHOICE = 16 };
 
 static const char *const kind_name[N_KIND] = {"household", "leisure", "meeting", "work"};
 static const char age_name[] = "age";
@@ -41,7 +44,7 @@ static const char age_name[] = "age";
 typedef struct land {
   int64_t n_agent, n_area, side; /* side: areas in a row of the lattice */
   rng_key key;
-  bool is_town;
+  bool is_town, has_choices;
 } land;
 
 static double draw(const land *l, int64_t agent, int what)
@@ -99,12 +102,13 @@ static int64_t town_venue_id(const land *l, int64_t agent, int kind)
                       draw(l, agent, DRAW_VENUE + kind));
 }
 
-/* The id of an agent's venue of a kind, or -1. */
-static int64_t venue_id(const land *l, int64_t agent, int kind, double age)
+/* The id of an agent's venue of a kind, of several the choice-th, or -1. */
+static int64_t venue_id(const land *l, int64_t agent, int kind, int choice, double age)
 {
   static const int reach[N_KIND] = {[LEISURE] = 2, [MEETING] = 3, [WORK] = 1};
   const int64_t home = agent / AREA_SIZE;
-  const double u = draw(l, agent, DRAW_AREA + kind), v = draw(l, agent, DRAW_VENUE + kind);
+  const double u = draw(l, agent, DRAW_AREA + kind + DRAW_CHOICE * choice);
+  const double v = draw(l, agent, DRAW_VENUE + kind + DRAW_CHOICE * choice);
   int64_t area;
   int place;
 
@@ -161,28 +165,37 @@ static PetscErrorCode make_kind(const land *l, int k, world_table *t)
 
   PetscFunctionBegin;
   PetscCall(PetscStrncpy(kind->name, kind_name[k], WORLD_NAME_SIZE));
-  kind->n_slot = 1;
-  PetscCall(PetscMalloc1(t->n, &kind->venue));
+  kind->n_slot = l->has_choices && (k == LEISURE || k == MEETING) ? CHOICES : 1;
+  PetscCall(PetscMalloc1((size_t)t->n * (size_t)kind->n_slot, &kind->venue));
   PetscCall(text_set_create(&ids));
   for (PetscInt i = 0; i < t->n; i++) {
-    const int64_t id = venue_id(l, t->row[i], k, t->attribute[0].number[i]);
-    char text[20];
-    int32_t index = -1;
+    int64_t *listed = kind->venue + (size_t)i * (size_t)kind->n_slot;
+    int n = 0;
 
-    if (id >= 0) PetscCall(text_set_add(ids, text, text_from_integer(id, text), &index));
-    kind->venue[i] = index;
+    for (int choice = 0; choice < kind->n_slot; choice++) {
+      const int64_t id = venue_id(l, t->row[i], k, choice, t->attribute[0].number[i]);
+      char text[20];
+      int32_t index = -1;
+      bool is_new = id >= 0;
+
+      if (id >= 0) PetscCall(text_set_add(ids, text, text_from_integer(id, text), &index));
+      for (int before = 0; before < n; before++) is_new = is_new && listed[before] != index;
+      if (is_new) listed[n++] = index;
+    }
+    while (n < kind->n_slot) listed[n++] = -1;
   }
   PetscCall(world_table_number_venues(t, kind, &ids));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-PetscErrorCode world_table_from_synthetic(MPI_Comm comm, int64_t n_agent, bool is_town,
+PetscErrorCode world_table_from_synthetic(MPI_Comm comm, int64_t n_agent, world_source type,
                                           uint64_t seed, world_table **table)
 {
   land l = {.n_agent = n_agent,
             .n_area = (n_agent - 1) / AREA_SIZE + 1,
             .key = {.seed = seed},
-            .is_town = is_town};
+            .is_town = type == WORLD_SOURCE_TOWN,
+            .has_choices = type == WORLD_SOURCE_CHOICES};
   PetscMPIInt rank, size;
   world_table *t;
   int64_t first, n;

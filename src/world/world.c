@@ -20,8 +20,9 @@ static PetscErrorCode read_table(MPI_Comm comm, const char source[], const optio
   PetscCall(world_source_parse(comm, source, &type, &n_agent));
   switch (type) {
   case WORLD_SOURCE_TOWN:
+  case WORLD_SOURCE_CHOICES:
   case WORLD_SOURCE_SYNTHETIC:
-    PetscCall(world_table_from_synthetic(comm, n_agent, type == WORLD_SOURCE_TOWN, 1, t));
+    PetscCall(world_table_from_synthetic(comm, n_agent, type, 1, t));
     break;
   case WORLD_SOURCE_GRAPH: PetscCall(world_table_from_graph(comm, source, t)); break;
   case WORLD_SOURCE_CSV:

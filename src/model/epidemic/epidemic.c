@@ -71,18 +71,20 @@ static double parameter_asked(const options *o, const char name[], double otherw
 }
 
 /* Every place where a hazard can stop abruptly. */
-static void tell_stops(model *m, const options *o, const epidemic_calendar *c)
+static void tell_stops(model *m, const options *o, const epidemic *e)
 {
+  const epidemic_calendar *c = &e->calendar;
   const bool is_ban = c->has_policy && parameter_asked(o, "policy_factor", 1) == 0;
   const char *const stop[] = {c->has_closing ? "kinds close on closed_days" : NULL,
                               c->has_isolation ? "infected agents isolate" : NULL,
                               isfinite(c->importation_until) ? "importation ends" : NULL,
-                              is_ban ? "policy_factor is 0" : NULL};
+                              is_ban ? "policy_factor is 0" : NULL,
+                              e->has_sampled ? "agents leave a venue of sampled_kinds" : NULL};
   char *to = m->discontinuity;
   const size_t size = sizeof m->discontinuity;
 
   m->is_continuous = true;
-  for (int i = 0; i < 4; i++) {
+  for (int i = 0; i < 5; i++) {
     if (!stop[i]) continue;
     snprintf(to + strlen(to), size - strlen(to), "%s%s", *to ? ", " : "hazards stop where ",
              stop[i]);
@@ -132,6 +134,20 @@ static PetscErrorCode add_parameters(model *m, epidemic *e, options *o, const wo
   /* an observed history has no latent period, profile or delay in it */
   for (int p = e->at.latent; is_history && p <= e->at.delay_sd; p++)
     m->parameter[p].can_be_free = false;
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
+/* What needs memberships that last, and so does not go with sampled ones. */
+static PetscErrorCode read_sampled(model *m, epidemic *e, options *o, const world_names *names)
+{
+  PetscFunctionBegin;
+  PetscCall(read_kinds(o, "sampled_kinds", names, e->is_sampled, &e->has_sampled));
+  m->estimators = MODEL_PATHWISE | MODEL_SAMPLED |
+                  (e->has_sampled ? 0 : MODEL_RELAXED | MODEL_SPARSE);
+  m->has_event_history = true;
+  if (e->has_sampled && !strcmp(options_text(o, "loss"), "event_history"))
+    PetscCall(options_mistake(o, options_where(o, "sampled_kinds"), "sampled_kinds",
+                              "loss event_history needs memberships that do not change"));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -282,6 +298,7 @@ PetscErrorCode model_create_epidemic(model *m, options *o, const world_names *na
   PetscCall(
     PetscStrncpy(e->removed_attribute, options_text(o, "removed_attribute"), WORLD_NAME_SIZE));
   PetscCall(read_calendar(&e->calendar, o, names));
+  PetscCall(read_sampled(m, e, o, names));
   PetscCall(add_parameters(m, e, o, names));
   PetscCall(check_options(e, o, names));
   m->n_flow = EPIDEMIC_N_FLOW;
@@ -293,9 +310,7 @@ PetscErrorCode model_create_epidemic(model *m, options *o, const world_names *na
                        "people infected and not yet past their infectiousness");
   model_add_observable(m, "onsets", "people", EPIDEMIC_ONSET, -1, false,
                        "people whose symptoms begin in the step that ends here");
-  m->estimators = MODEL_PATHWISE | MODEL_RELAXED | MODEL_SAMPLED | MODEL_SPARSE;
-  tell_stops(m, o, &e->calendar);
-  m->has_event_history = true;
+  tell_stops(m, o, e);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
@@ -343,11 +358,17 @@ static PetscErrorCode set_up(model *m, world *w)
   PetscCall(PetscMalloc1(w->n, &e->susceptible));
   for (PetscInt s = 0; s < w->n_site; s++) e->first_site[w->site_kind[s] + 1]++;
   for (int k = 0; k < w->n_kind; k++) e->first_site[k + 1] += e->first_site[k];
-  for (int k = 0; k < w->n_kind; k++) e->n_column += w->kind[k].n_slot;
+  for (int k = 0; k < w->n_kind; k++) {
+    if (e->is_sampled[k])
+      e->sampled[e->n_sampled++] = k;
+    else
+      e->n_column += w->kind[k].n_slot;
+  }
+  PetscCall(PetscMalloc1((size_t)e->n_sampled * EPIDEMIC_BLOCK, &e->attended));
   PetscCall(
     PetscMalloc3(e->n_column, &e->site, e->n_column, &e->stride, e->n_column, &e->column_kind));
   for (int k = 0, c = 0; k < w->n_kind; k++)
-    for (int slot = 0; slot < w->kind[k].n_slot; slot++, c++) {
+    for (int slot = 0; !e->is_sampled[k] && slot < w->kind[k].n_slot; slot++, c++) {
       e->site[c] = w->kind[k].site + slot;
       e->stride[c] = w->kind[k].n_slot;
       e->column_kind[c] = k;
@@ -368,6 +389,7 @@ static PetscErrorCode destroy(model *m)
   PetscCall(PetscFree(e->susceptible));
   PetscCall(PetscFree(e->is_shared));
   PetscCall(PetscFree(e->fresh));
+  PetscCall(PetscFree(e->attended));
   PetscCall(PetscFree3(e->site, e->stride, e->column_kind));
   PetscCall(epidemic_destroy_sparse(e));
   PetscCall(epidemic_relaxed_destroy(&e->relaxed));

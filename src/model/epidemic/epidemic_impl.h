@@ -5,7 +5,8 @@
  *   susceptible  x = E - L, what is left of its threshold
  *   infected     x = tau, the time of infection [day]; dx its tangents
  * What a susceptible agent has borne is the sum of what its venues' members have borne, so the
- * tangents of L are kept once a site (`borne`) and added up when an agent is infected.
+ * tangents of L are kept once a site (`borne`) and added up when an agent is infected.  Of sampled kinds,
+ * which it attends in some steps only, it has dL in dx itself while it is susceptible.
  * Bytes: 8 (1 + width) an agent and 4 for its place in a list; a site 8 (1 + width), and for tangents
  * 8 (1 + width) more.  Equations are numbered in src/model/README.md.
  */
@@ -13,6 +14,9 @@
 #define EPIDEMIC_IMPL_H
 
 #include "model/perturb/perturb.h"
+
+/* Agents that are taken together. */
+enum { EPIDEMIC_BLOCK = 256 };
 
 /* Parameters besides beta of each kind and susceptibility of each group. */
 enum { EPIDEMIC_FIXED_PARAMETERS = 9 };
@@ -94,8 +98,13 @@ typedef struct epidemic {
    * them in the same room [n], owned by `susceptible`; infected in this step [max_fresh], owned */
   PetscInt *susceptible, *active, *fresh;
   PetscInt n_susceptible, n_active, n_fresh, max_fresh;
-  int32_t **site; /* [n_column] site of each agent by membership slot; borrowed */
-  int *stride;    /* [n_column] step from agent to agent in it; owned */
+  /* kinds of which an agent attends one venue a step (epidemic_sampled.c); the others have columns */
+  bool is_sampled[WORLD_MAX_KINDS], has_sampled;
+  int n_sampled, sampled[WORLD_MAX_KINDS];
+  int32_t *attended; /* [n_sampled][EPIDEMIC_BLOCK] by the agents last asked for; owned */
+  uint32_t step;     /* the one under way */
+  int32_t **site;    /* [n_column] site of each agent by membership slot; borrowed */
+  int *stride;       /* [n_column] step from agent to agent in it; owned */
   int n_column;
   int *column_kind; /* [n_column] owned */
   epidemic_calendar calendar;
@@ -211,7 +220,21 @@ void epidemic_set_anchors(epidemic *e);
 /* epidemic_reserve_fresh - room for n agents infected in one step */
 PetscErrorCode epidemic_reserve_fresh(epidemic *e, PetscInt n);
 
-/* epidemic_hazards - of n agents, a column of memberships at a time */
+/* epidemic_attend - which sites n <= EPIDEMIC_BLOCK agents attend in the step under way, of sampled
+ * kind l, into e->attended: epidemic_attended() of agent b of them; -1 if it lists none */
+void epidemic_attend(const epidemic *e, PetscInt n, const PetscInt *who);
+
+static inline int32_t epidemic_attended(const epidemic *e, int l, PetscInt b)
+{
+  return e->attended[l * EPIDEMIC_BLOCK + b];
+}
+
+/* epidemic_bear - add what sampled kinds press with in this step, times dt, to dL of these agents,
+ * who were asked for last.  Tangents only. */
+void epidemic_bear(epidemic *e, PetscInt n, const PetscInt *who, double dt);
+
+/* epidemic_hazards - of n <= EPIDEMIC_BLOCK agents, a column of memberships at a time; and what they
+ * attend of sampled kinds, as epidemic_attend() */
 void epidemic_hazards(const epidemic *e, PetscInt n, const PetscInt *who, double base,
                       double *lambda);
 

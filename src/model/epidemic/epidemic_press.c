@@ -8,7 +8,7 @@
 
 #include <math.h>
 
-enum { BLOCK = 256, AHEAD = 4 /* agents whose rows are fetched in advance */ };
+enum { BLOCK = EPIDEMIC_BLOCK, AHEAD = 4 /* agents whose rows are fetched in advance */ };
 
 /* Infectious agents, with the time since their latent period ended, f and its derivatives there. */
 typedef struct infectious {
@@ -92,10 +92,21 @@ static inline void find_row(int width, const epidemic *e, const infectious *b, P
       row[j] += b->slope[1][a] * f->scale.d[j] + b->slope[2][a] * f->shape.d[j];
 }
 
-/* What agent i adds where it may be isolated: less by the part of the step it stays away. */
-static inline void press_apart(int width, epidemic *e, PetscInt i, double time, double dt,
-                               double value, double *row, double *most)
+static inline void add_at(int width, epidemic *e, int32_t s, double value, const double *row)
 {
+  if (s < 0) return;
+  epidemic_pressure(e)[s] += value;
+  for (int j = 0; j < width; j++)
+    epidemic_pressure_rows(e)[(size_t)s * (size_t)width + (size_t)j] += row[j];
+}
+
+/* What agent a of the block adds where it may be isolated: less by the part of the step it stays
+ * away. */
+static inline void press_apart(int width, epidemic *e, const infectious *b, PetscInt a, double time,
+                               double dt, double *row, double *most)
+{
+  const PetscInt i = b->who[a];
+  double value = b->value[a];
   const double xi = epidemic_isolation_factor(e, i);
   double slope, part = epidemic_present(e, xi * e->isolation.v, time - e->x->val[i], dt, &slope);
   double less[DUAL_MAX];
@@ -111,12 +122,14 @@ static inline void press_apart(int width, epidemic *e, PetscInt i, double time, 
   for (int c = 0; c < e->n_column; c++) {
     const int32_t s = e->site[c][(size_t)i * (size_t)e->stride[c]];
     const bool is_apart = e->calendar.is_isolating[e->column_kind[c]];
-    const double *added = is_apart ? less : row;
 
-    if (s < 0) continue;
-    epidemic_pressure(e)[s] += is_apart ? part : value;
-    for (int j = 0; j < width; j++)
-      epidemic_pressure_rows(e)[(size_t)s * (size_t)width + (size_t)j] += added[j];
+    add_at(width, e, s, is_apart ? part : value, is_apart ? less : row);
+  }
+  for (int l = 0; l < e->n_sampled; l++) {
+    const bool is_apart = e->calendar.is_isolating[e->sampled[l]];
+
+    add_at(width, e, epidemic_attended(e, l, a), is_apart ? part : value,
+           is_apart ? less : row);
   }
 }
 
@@ -168,6 +181,21 @@ static inline void scatter_rows(int width, epidemic *e, const infectious *b, dou
   }
 }
 
+/* A block to the sites of sampled kinds that it attends. */
+static inline void scatter_sampled(int width, epidemic *e, const infectious *b, double *most)
+{
+  for (PetscInt a = 0; a < b->n; a++) {
+    double row[DUAL_MAX];
+
+    if (width) {
+      find_row(width, e, b, a, row);
+      round_row(width, e, row, most);
+    }
+    for (int l = 0; l < e->n_sampled; l++)
+      add_at(width, e, epidemic_attended(e, l, a), b->value[a], row);
+  }
+}
+
 static inline void press(int width, epidemic *e, double time, double dt)
 {
   infectious b;
@@ -177,17 +205,19 @@ static inline void press(int width, epidemic *e, double time, double dt)
   for (PetscInt a = 0; a < e->n_active;) {
     collect(e, time, &a, &kept, &b);
     evaluate(width, &e->profile, &b);
+    if (e->n_sampled) epidemic_attend(e, b.n, b.who);
     if (e->calendar.has_isolation) {
       for (PetscInt l = 0; l < b.n; l++) {
         double row[DUAL_MAX];
 
         if (width) find_row(width, e, &b, l, row);
-        press_apart(width, e, b.who[l], time, dt, b.value[l], row, most);
+        press_apart(width, e, &b, l, time, dt, row, most);
       }
       continue;
     }
     scatter(e, &b);
     if (width) scatter_rows(width, e, &b, most);
+    if (e->n_sampled) scatter_sampled(width, e, &b, most);
   }
   e->n_active = kept;
   for (int j = 0; j < width; j++) e->most[j] = most[j];
@@ -210,7 +240,8 @@ static inline void settle_sites(int width, epidemic *e, int k, PetscInt first, P
       const double total = val[s] * contact;
 
       for (int j = 0; j < width; j++) row[j] = factor * row[j] + total * beta->d[j];
-      if (e->borne) dual_row_axpy(width, e->borne->der + (size_t)s * (size_t)width, dt, row);
+      if (e->borne && !e->is_sampled[k])
+        dual_row_axpy(width, e->borne->der + (size_t)s * (size_t)width, dt, row);
     }
     val[s] *= factor;
   }

@@ -228,8 +228,9 @@ PetscErrorCode epidemic_destroy_sparse(epidemic *e)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Is agent i infected in this step by this hazard?  *when since its start if so, else dt. */
-static bool is_caught(model *m, PetscInt i, uint32_t step, double hazard, double *when)
+/* Is agent i, the b-th of the block, infected in this step by this hazard?  *when since its start if so,
+ * else dt. */
+static bool is_caught(model *m, PetscInt i, PetscInt b, uint32_t step, double hazard, double *when)
 {
   epidemic *e = m->data;
   const int width = e->width;
@@ -263,6 +264,12 @@ static bool is_caught(model *m, PetscInt i, uint32_t step, double hazard, double
       for (int j = 0; s >= 0 && j < width; j++)
         lambda.d[j] += epidemic_pressure_rows(e)[(size_t)s * (size_t)width + (size_t)j];
     }
+    for (int l = 0; l < e->n_sampled; l++) {
+      const int32_t s = epidemic_attended(e, l, b);
+
+      for (int j = 0; s >= 0 && j < width; j++)
+        lambda.d[j] += epidemic_pressure_rows(e)[(size_t)s * (size_t)width + (size_t)j];
+    }
     if (e->susceptibility.of) epidemic_susceptible_row(e, width, i, hazard, lambda.d);
     return sample_hazard(m->sampler, lambda, m->dt, id, when).v != 0;
   }
@@ -272,7 +279,7 @@ PetscErrorCode epidemic_expose_each(model *m, PetscInt step, const dual *outside
 {
   epidemic *e = m->data;
   const double time = (double)step * m->dt;
-  double lambda[256];
+  double lambda[EPIDEMIC_BLOCK];
   PetscInt kept = 0, lane = 0;
 
   PetscFunctionBegin;
@@ -281,8 +288,8 @@ PetscErrorCode epidemic_expose_each(model *m, PetscInt step, const dual *outside
   PetscCall(epidemic_reserve_fresh(e, e->n_susceptible));
   if (m->sparse) perturb_start_step(e->worlds, step);
   sample_lane(m->sampler, 0);
-  for (PetscInt first = 0; first < e->n_susceptible; first += 256) {
-    const PetscInt n = PetscMin(256, e->n_susceptible - first);
+  for (PetscInt first = 0; first < e->n_susceptible; first += EPIDEMIC_BLOCK) {
+    const PetscInt n = PetscMin(EPIDEMIC_BLOCK, e->n_susceptible - first);
 
     epidemic_hazards(e, n, e->susceptible + first, outside->v, lambda);
     for (PetscInt b = 0; b < n; b++) {
@@ -290,7 +297,7 @@ PetscErrorCode epidemic_expose_each(model *m, PetscInt step, const dual *outside
       double when;
 
       while (i >= e->w->local_area_ptr[lane + 1]) sample_lane(m->sampler, (int)++lane);
-      if (is_caught(m, i, (uint32_t)step, lambda[b], &when)) {
+      if (is_caught(m, i, b, (uint32_t)step, lambda[b], &when)) {
         for (int j = 0; j < e->width; j++) e->x->der[(size_t)i * (size_t)e->width + (size_t)j] = 0;
         e->x->val[i] = time + when;
         if (m->sparse) e->fresh_hazard[e->n_fresh] = lambda[b];

@@ -7,9 +7,8 @@
 #include <math.h>
 #include <string.h>
 
-/* BLOCK: agents whose hazards are gathered together.  CHUNK: agents for whom there is room in e->fresh
- * before they are exposed. */
-enum { BLOCK = 256, CHUNK = 1 << 16 };
+/* CHUNK: agents for whom there is room in e->fresh before they are exposed. */
+enum { BLOCK = EPIDEMIC_BLOCK, CHUNK = 1 << 16 };
 /* RUN: agents of a list that move together.  AHEAD: infections whose memory is fetched in advance. */
 enum { RUN = 8, AHEAD = 8 };
 
@@ -43,14 +42,17 @@ __attribute__((noinline)) void epidemic_hazards(const epidemic *e, PetscInt n, c
   for (PetscInt b = 0; b < n; b++) lambda[b] = base;
   for (; c + 3 < e->n_column; c += 4) gather(e, c, 4, n, who, lambda);
   for (; c < e->n_column; c++) gather(e, c, 1, n, who, lambda);
+  if (e->n_sampled) epidemic_attend(e, n, who);
+  for (int l = 0; l < e->n_sampled; l++)
+    for (PetscInt b = 0; b < n; b++) lambda[b] += epidemic_pressure(e)[epidemic_attended(e, l, b)];
   if (e->susceptibility.of)
     for (PetscInt b = 0; b < n; b++) lambda[b] *= epidemic_susceptibility_of(e, who[b])->v;
 }
 
-/* Agent i is infected `left` days into the step: dtau by equation (5), in which dL at the step's start
- * is what its venues' members have borne less what this step adds. */
-static inline void infect_row(int width, const epidemic *e, PetscInt i, double lambda, double rest,
-                              const dual *outside)
+/* Agent i, the b-th asked for last, is infected `left` days into the step: dtau by equation (5), in which
+ * dL at the step's start is what its venues' members have borne less what this step adds. */
+static inline void infect_row(int width, const epidemic *e, PetscInt i, PetscInt b, double lambda,
+                              double rest, const dual *outside)
 {
   const double *restrict der = epidemic_pressure_rows(e), *restrict borne = e->borne->der;
   double rate[DUAL_MAX], sum[DUAL_MAX], *restrict row = e->x->der + (size_t)i * (size_t)width;
@@ -66,6 +68,12 @@ static inline void infect_row(int width, const epidemic *e, PetscInt i, double l
     dual_row_axpy(width, rate, 1, der + (size_t)s * (size_t)width);
     dual_row_axpy(width, sum, 1, borne + (size_t)s * (size_t)width);
   }
+  for (int l = 0; l < e->n_sampled; l++) {
+    const int32_t s = epidemic_attended(e, l, b);
+
+    if (s >= 0) dual_row_axpy(width, rate, 1, der + (size_t)s * (size_t)width);
+  }
+  if (e->n_sampled) dual_row_axpy(width, sum, 1, row);
   if (e->susceptibility.of) {
     const double threshold = rng_exponential(e->key, RNG_THRESHOLD, e->w->gid[i], 0, 0);
 
@@ -88,6 +96,7 @@ static inline void expose(int width, epidemic *e, PetscInt first, PetscInt last,
     const PetscInt *who = list + first;
 
     epidemic_hazards(e, n, who, outside->v, lambda);
+    if (width && e->n_sampled) epidemic_bear(e, n, who, dt);
     for (PetscInt b = 0; b < n; b++) {
       const PetscInt i = who[b];
       const double used = lambda[b] * dt;
@@ -98,7 +107,7 @@ static inline void expose(int width, epidemic *e, PetscInt first, PetscInt last,
       } else {
         const double left = x[i] / lambda[b];
 
-        if (width) infect_row(width, e, i, lambda[b], dt - left, outside);
+        if (width) infect_row(width, e, i, b, lambda[b], dt - left, outside);
         x[i] = time + left;
         e->fresh[n_fresh++] = i;
       }
@@ -222,6 +231,7 @@ PetscErrorCode epidemic_step(model *m, PetscInt step)
   PetscFunctionBegin;
   if (until > time)
     outside = dual_scale(epidemic_importation(e, time, until), (until - time) / m->dt);
+  e->step = (uint32_t)step;
   epidemic_open_kinds(e, time);
   if (model_is_relaxed(m)) {
     PetscCall(epidemic_step_relaxed(m, step, &outside));

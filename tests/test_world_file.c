@@ -220,6 +220,47 @@ START_TEST(a_damaged_world_file_is_refused)
 }
 END_TEST
 
+/* Agent i lists i of the three venues that it has slots for, with gaps in the file. */
+START_TEST(members_come_first_whatever_the_file)
+{
+  static const int64_t area_ptr[2] = {0, 4},
+                       wide[4][3] = {{-1, -1, -1}, {-1, 0, -1}, {0, -1, 1}, {2, 1, 0}};
+  static const int32_t venue_area[3] = {0, 0, 0};
+  static const char area[1][4] = {"a"};
+  const char *path = mpi_check_path("gaps.h5");
+  options *o = make_options(PETSC_COMM_WORLD);
+  int32_t narrow[4][3];
+
+  for (int i = 0; i < 12; i++) narrow[i / 3][i % 3] = (int32_t)wide[i / 3][i % 3];
+  for (int is_wide = 0; is_wide < 2; is_wide++) {
+    const h5_field field = {.name = "/memberships/club",
+                            .type = is_wide ? H5_INT64 : H5_INT32,
+                            .rank = 2,
+                            .dims = {4, 3},
+                            .units = "1",
+                            .description = "test"};
+    h5_file *f;
+    world *w;
+
+    ck_petsc(h5_create(PETSC_COMM_WORLD, path, "world", &f));
+    ck_petsc(h5_attribute_put_text(f, "/provenance", "sha256_source", ""));
+    put_small(f, "/areas/name", H5_TEXT, 1, area);
+    put_small(f, "/agents/area_ptr", H5_INT64, 2, area_ptr);
+    ck_petsc(h5_put_all(f, &field, is_wide ? (const void *)wide : narrow));
+    put_small(f, "/venues/club/area", H5_INT32, 3, venue_area);
+    ck_petsc(h5_commit(&f));
+    ck_petsc(world_load(PETSC_COMM_WORLD, path, o, &w));
+    for (PetscInt i = 0; i < w->n; i++)
+      for (int64_t k = 0; k < 3; k++)
+        ck_assert_int_eq(w->kind[0].site[(int64_t)i * 3 + k] >= 0, k < w->gid[i]);
+    for (PetscInt i = 0; i < w->n; i++)
+      if (w->gid[i] == 2) ck_assert_int_eq(w->site_venue[w->kind[0].site[(int64_t)i * 3 + 1]], 1);
+    ck_petsc(world_destroy(&w));
+  }
+  ck_petsc(options_destroy(&o));
+}
+END_TEST
+
 Suite *suite(void)
 {
   Suite *s = suite_create("world_file");
@@ -230,6 +271,7 @@ Suite *suite(void)
   tcase_add_test(tc, a_world_file_has_the_same_bytes_from_any_ranks);
   tcase_add_test(tc, a_world_file_gives_the_same_world);
   tcase_add_test(tc, a_damaged_world_file_is_refused);
+  tcase_add_test(tc, members_come_first_whatever_the_file);
   suite_add_tcase(s, tc);
   return s;
 }

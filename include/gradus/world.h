@@ -52,7 +52,7 @@ typedef struct world_kind {
   char name[WORLD_NAME_SIZE]; /* "household" */
   int64_t n_venue;            /* over all ranks */
   int n_slot;                 /* memberships an agent can have in this kind */
-  int32_t *site;              /* [n][n_slot] site of the membership, -1 for none; owned */
+  int32_t *site;              /* [n][n_slot] site of the membership, then -1 for none; owned */
   bool has_places;            /* is it known where venues stand? */
   int32_t *place;             /* [block of venues] area of each, where its members need not live; -1
                                  if nobody lives there; owned */

@@ -427,6 +427,28 @@ static PetscErrorCode get_places(reader *r, world_table_kind *k)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* As in every table: of an agent's slots those without a venue come last. */
+static void put_members_first(PetscInt n, world_table_kind *k)
+{
+  for (PetscInt i = 0; i < n; i++) {
+    int64_t to = (int64_t)i * k->n_slot;
+    const int64_t end = to + k->n_slot;
+
+    for (int64_t m = to; m < end; m++) {
+      const int64_t venue = world_table_venue(k, m);
+
+      if (venue < 0 || to++ == m) continue;
+      if (k->narrow) {
+        k->narrow[to - 1] = (int32_t)venue;
+        k->narrow[m] = -1;
+      } else {
+        k->venue[to - 1] = venue;
+        k->venue[m] = -1;
+      }
+    }
+  }
+}
+
 static PetscErrorCode get_kind(reader *r, const char short_name[], world_table_kind *k)
 {
   char name[H5_NAME_SIZE];
@@ -453,6 +475,7 @@ static PetscErrorCode get_kind(reader *r, const char short_name[], world_table_k
   else
     k->venue = venue;
   PetscCall(check_range(r, name, type, (int64_t)r->t->n * width, venue, -1, k->n_venue));
+  if (width > 1) put_members_first(r->t->n, k);
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

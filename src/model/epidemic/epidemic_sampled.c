@@ -6,29 +6,34 @@
  */
 #include "epidemic_impl.h"
 
+enum { AHEAD = 16 }; /* agents whose memberships are fetched in advance */
+
 _Static_assert((int)EPIDEMIC_BLOCK <= (int)RNG_MANY, "a block of agents is drawn for at once");
 
-/* Of n agents: word draws one of the memberships that each lists, -1 of none.  Without branches, which
- * could not be predicted. */
-static inline void choose(const world_kind *kind, PetscInt n, const PetscInt *restrict who,
-                          const uint32_t *restrict word, int32_t *restrict attended)
+/* Of n agents: word draws one of the memberships that each lists, which come first; without branches,
+ * which could not be predicted. */
+static inline void choose(const size_t n_slot, const int32_t *restrict site, PetscInt n,
+                          const PetscInt *restrict who, const uint32_t *restrict word,
+                          int32_t *restrict attended)
 {
-  const size_t n_slot = (size_t)kind->n_slot;
-
   for (PetscInt b = 0; b < n; b++) {
-    const int32_t *site = kind->site + (size_t)who[b] * n_slot;
-    uint32_t listed = 0, at = 0;
-    int32_t chosen = -1;
+    const int32_t *own = site + (size_t)who[b] * n_slot;
+    uint32_t listed = 0;
 
-    for (size_t l = 0; l < n_slot; l++) listed += site[l] >= 0;
-    const uint32_t which = (uint32_t)((uint64_t)word[b] * listed >> 32);
-    for (size_t l = 0; l < n_slot; l++) {
-      const bool is_listed = site[l] >= 0;
+    __builtin_prefetch(site + (size_t)who[PetscMin(b + AHEAD, n - 1)] * n_slot);
+    for (size_t l = 0; l < n_slot; l++) listed += own[l] >= 0;
+    attended[b] = own[(uint64_t)word[b] * listed >> 32];
+  }
+}
 
-      chosen = is_listed & (at == which) ? site[l] : chosen;
-      at += is_listed;
-    }
-    attended[b] = chosen;
+static void choose_any(const world_kind *kind, PetscInt n, const PetscInt *who,
+                       const uint32_t *word, int32_t *attended)
+{
+  switch (kind->n_slot) {
+  case 2: choose(2, kind->site, n, who, word, attended); break;
+  case 3: choose(3, kind->site, n, who, word, attended); break;
+  case 4: choose(4, kind->site, n, who, word, attended); break;
+  default: choose((size_t)kind->n_slot, kind->site, n, who, word, attended);
   }
 }
 
@@ -46,7 +51,7 @@ void epidemic_attend(const epidemic *e, PetscInt n, const PetscInt *who)
       drawn = k / 4;
       rng_words(e->key, RNG_ATTENDANCE, (int)n, gid, e->step, (uint32_t)drawn, word);
     }
-    choose(&e->w->kind[k], n, who, word[k % 4], e->attended + (size_t)l * EPIDEMIC_BLOCK);
+    choose_any(&e->w->kind[k], n, who, word[k % 4], e->attended + (size_t)l * EPIDEMIC_BLOCK);
   }
 }
 

@@ -60,10 +60,10 @@ def messages(text):
         while depth:
             depth += {"(": 1, ")": -1}.get(text[end], 0)
             end += 1
-        words = re.search(r'"((?:[^"\\]|\\.)+)"', text[call.end():end])
-        if words:
+        words = " ".join(re.findall(r'"((?:[^"\\]|\\.)+)"', text[call.end():end]))
+        if re.search("[a-z]{2}", re.sub(r"%[a-z]+", "", words)):  # not one that hands another's on
             is_alone = before.strip() in ("", "return", "PetscCall(", "(void)")
-            yield text.count("\n", 0, begin) + 1, text.count("\n", 0, end) + 1, is_alone, words.group(1)
+            yield text.count("\n", 0, begin) + 1, text.count("\n", 0, end) + 1, is_alone, words
 
 
 told, unknown, silent = 0, 0, []

@@ -5,8 +5,12 @@ A file with the right digest that crashes libhdf5, keeps it for ever or makes it
 refused: one line, exit 3, on 1 and on 3 ranks, for each command that reads such a file.  Here a
 preloaded library makes HDF5 do so in the process that walks through the file first.
 
-Then HDF5 files of the oldest format, whose metadata have no checksums, with 1 to 8 bytes changed and
-sealed anew: exit 0 or 3, never a crash or a hang.  60 of them; STRESS=1 (make stress) 2,000.
+Then files that libhdf5 1.10.8 really crashes on, or never leaves, each by one number changed in a file of
+the oldest format, whose metadata have no checksums (found by mutants): h5dump does so, and the program says
+one line, exit 3.
+
+Then such files, and a world in that format, with 1 to 8 bytes changed at random and sealed anew: exit 0 or 3,
+never a crash or a hang.  60 of each; STRESS=1 (make stress) 2,000.
 
 Then posteriors, checkpoints and parts of sweeps as the program writes them, with values changed, bits
 flipped or a dataset of 2^40 rows put in place of one, sealed anew, read by the commands that use them: an
@@ -19,6 +23,7 @@ import glob
 import hashlib
 import os
 import random
+import re
 import resource
 import shlex
 import shutil
@@ -93,36 +98,99 @@ def hurt():
                     f"{how}, {name} on {ranks} ranks: exit 3 after {took:.0f} s", (code, err))
 
 
-def mutants():
-    plain = os.path.join(TMP, "plain.h5")
-    with h5py.File(plain, "w", libver="earliest", userblock_size=512) as f:
+def of_oldest_format():
+    """The bytes after the user block of a file with much of what HDF5 has."""
+    path = os.path.join(TMP, "plain.h5")
+    with h5py.File(path, "w", libver="earliest", userblock_size=512) as f:
         f["agents/area_ptr"] = np.arange(9)
         f["agents/age"] = np.linspace(0, 90, 64)
         f.create_dataset("memberships/home", data=np.arange(64, dtype="i4"), chunks=(16,), compression="gzip")
+        f.create_dataset("memberships/work", data=np.arange(64.0), chunks=(16,))
         f.create_dataset("names", data=[f"area {i}".encode() for i in range(8)])
         f["text"] = "of any length"
+        f["pairs"] = np.zeros(3, [("a", "i4"), ("b", "f8", 2)])
         f["agents"].attrs["units"] = np.bytes_("1")
+        f["agents"].attrs["description"] = "of any length, too"
         f["link"] = h5py.SoftLink("/agents/age")
-    with open(plain, "rb") as f:
-        whole = f.read()[512:]
+        f["place"] = np.array([f["memberships/work"].regionref[:3]], h5py.regionref_dtype)
+    with open(path, "rb") as f:
+        return f.read()[512:]
+
+
+def dies(path):
+    """Is h5dump killed by it, or not done in 5 s and 4 GB?"""
+    try:
+        done = subprocess.run(["h5dump", path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=5,
+                              preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (1 << 32, 1 << 32)))
+        return done.returncode < 0
+    except subprocess.TimeoutExpired:
+        return True
+
+
+def real():
+    whole, path = of_oldest_format(), os.path.join(TMP, "real.h5")
+    length_at = whole.index(b"of any length\0") - 8  # in the heap of such texts
+    layout = re.search(rb"\x03\x02\x02.{8}\x10\0\0\0\x08\0\0\0", whole, re.DOTALL)  # version, class, dimensions + 1
+    files = {
+        "chunks of no dimensions": (layout.start() + 2, b"\0", "HDF5 crashes on it"),
+        "chunks of a dimension less": (layout.start() + 2, b"\1", "HDF5 cannot read it"),
+        "a text of 500 GB": (length_at + 4, b"\x7f", "HDF5 crashes on it"),
+        "a text of 1,000 bytes, beyond the last": (length_at, b"\xe8\x03", "HDF5 comes to no end in it"),
+    }
+    for name, (at, new, told) in files.items():
+        with open(path, "wb") as f:
+            f.write(seal(whole[:at] + new + whole[at + len(new):]))
+        if not dies(path):
+            print(f"skip {name} (this h5dump survives it)", flush=True)
+            continue
+        for ranks in (1,) if "no end" in told else (1, 3):
+            code, err, took = run(["info", path], ranks)
+            say(code == 3 and len(err) == 1 and err[0].startswith("gradus: error: ") and told in err[0],
+                f"{name}, {ranks} ranks: exit 3 after {took:.0f} s", (code, err))
+
+
+def world_of_oldest_format():
+    """A world of ours, its datasets as HDF5 wrote them before there were checksums."""
+    new, old = os.path.join(TMP, "new.h5"), os.path.join(TMP, "oldest.h5")
+    run(["world", "-world", "synthetic:200", "-quiet", "-progress", "none", "-output", new])
+    with h5py.File(new) as source, h5py.File(old, "w", libver="earliest", userblock_size=512) as to:
+        def copy(name, x):
+            made = to.require_group(name) if isinstance(x, h5py.Group) else to.create_dataset(
+                name, data=x[()], dtype=x.dtype, chunks=tuple(min(n, 64) for n in x.shape) or None)
+            for key, value in x.attrs.items():
+                if value.dtype.kind != "O" and key not in ("CLASS", "NAME"):
+                    made.attrs.create(key, value, dtype=x.attrs.get_id(key).dtype)
+        source.visititems(copy)
+    with open(old, "rb") as f:
+        return f.read()[512:]
+
+
+def mutants():
+    few = ["-days", "2", "-replicates", "1", "-quiet", "-progress", "none", "-overwrite", "-output"]
+    mutate("files", of_oldest_format(), lambda path: ["info", path])
+    mutate("worlds", world_of_oldest_format(), lambda path: ["simulate", "-world", path, *few, path + ".out"])
+
+
+def mutate(name, whole, command):
     codes, faults = collections.Counter(), []
 
     def one(k):
         rng, content = random.Random(k), bytearray(whole)
-        for _ in range(rng.choice((1, 1, 2, 8))):
+        for _ in range(rng.choice((1, 1, 2, 8)) if k else 0):
             content[rng.randrange(len(content))] = rng.choice((0, 1, 255, 127, rng.randrange(256)))
         path = os.path.join(TMP, f"mutant{k}.h5")
         with open(path, "wb") as f:
             f.write(seal(bytes(content)))
-        code, err, took = run(["info", path])
-        codes[code, err[0].split(": ")[-1] if err else ""] += 1
-        if code not in (0, 3) or len(err) != (code == 3) or took > 30:
+        code, err, took = run(command(path))
+        codes[code, err[0].split(": ")[-1] if err and "SHA-256 matches" in err[0] else ""] += 1
+        if code not in ((0, 3) if k else (0,)) or len(err) != (code == 3) or took > 30:
             faults.append((k, code, err, took))
-        os.remove(path)
+        for left in glob.glob(path + "*"):
+            os.remove(left)
 
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         list(pool.map(one, range(N)))
-    say(not faults, f"{N} sealed mutants: " + ", ".join(f"{n} exit {c[0]} {c[1]}".strip() for c, n in codes.most_common(6)), faults[:5])
+    say(not faults, f"{N} sealed mutants of {name}: " + ", ".join(f"{n} exit {c[0]} {c[1]}".strip() for c, n in codes.most_common(6)), faults[:5])
 
 
 # ---- files as the program writes them
@@ -226,7 +294,7 @@ def values():
         say(not faults, f"{N_VALUES} of a {name}, values changed: " + ", ".join(f"{n} exit {c}" for c, n in codes.most_common()), faults[:6])
 
 
-SECTIONS = [hurt, mutants, values]
+SECTIONS = [hurt, real, mutants, values]
 for section in SECTIONS:
     if section.__name__ in (sys.argv[1:] or [f.__name__ for f in SECTIONS]):
         section()

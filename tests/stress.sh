@@ -3,8 +3,8 @@
 #
 # check_same_bytes.sh with each pair of rank count and partitioner; check_restart.py with 200 random kills and
 # every pair of 1..8 ranks; 2,000 mutants of options and 2,000 sealed ones; check_faults.py with every call that
-# can fail; ranks that die in each way, ten times; edge sizes on 1, 4, 8 ranks.  With words (make stress
-# ONLY="restart") the tests named like one of them.
+# can fail; ranks that die in each way, ten times; edge sizes on 1, 4, 8 ranks; other compilers.  With words
+# (make stress ONLY="restart") the tests named like one of them.
 # A test that ends with another code than 0, or shows nothing, has failed.
 : "${BUILD:=$PWD/build}" "${GRADUS:=$BUILD/gradus}" "${MPIEXEC:=mpirun}" "${PYTHON:=python3}"
 export BUILD GRADUS MPIEXEC PYTHON
@@ -33,6 +33,7 @@ is_wanted() { # test words...
   is_wanted check_ranks_die "$@" && run check_ranks_die
   is_wanted check_edges "$@" && run check_edges sizes
   is_wanted check_apart "$@" && run check_apart
+  is_wanted stress_compilers "$@" && run stress_compilers
   is_wanted check_faults "$@" && run check_faults full
 } | tee "$folder/log"
 awk 'function close_test() { if (test && !n) { print "FAIL " test ": shows nothing"; failed++ } }

@@ -58,8 +58,7 @@ PetscErrorCode estimate_help(MPI_Comm comm)
   static const char *const line[] = {
     "pathwise    exact duals through thresholds; one run; continuous models only",
     "st          straight-through; one dual run; biased in epidemics, wrong sign with S inside",
-    "gumbel      Gumbel-Softmax; one dual run; biased, less so at low temperature, at more "
-    "variance",
+    "gumbel      Gumbel-Softmax; one dual run; biased; low temperature: less so, more variance",
     "score       likelihood ratio with a leave-one-out baseline; unbiased, noisy; about one run",
     "spa         perturbed worlds; unbiased; cost does not grow with the number of parameters",
     "fd          central differences, common random numbers; bias of order h^2; 2P + 1 runs",

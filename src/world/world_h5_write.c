@@ -140,7 +140,7 @@ static PetscErrorCode put_labels(writer *o, const world_attribute *m)
   PetscFunctionBegin;
   snprintf(name, sizeof name, "/labels/%s", m->name);
   snprintf(description, sizeof description, "what the codes in /agents/%s mean", m->name);
-  PetscCall(h5_put_all(o->file, &field, m->n_label ? m->label : none));
+  PetscCall(h5_put_all(o->file, &field, m->n_label ? (const void *)m->label : none));
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 

@@ -289,8 +289,8 @@ static PetscErrorCode make_edges(const graph *g, world_table *t)
   PetscCall(PetscCalloc1(g->n_node, &degree));
   kind->n_slot = 1;
   for (PetscInt e = 0; e < g->n_edge; e++)
-    for (int side = 0; side < 2; side++)
-      kind->n_slot = PetscMax(kind->n_slot, ++degree[g->edge[e][side]]);
+    for (int side = 0; side < 2; side++) degree[g->edge[e][side]]++;
+  for (PetscInt i = 0; i < g->n_node; i++) kind->n_slot = PetscMax(kind->n_slot, degree[i]);
   if (kind->n_slot > WORLD_MAX_SLOTS)
     base_fail(t->comm, BASE_EXIT_INPUT, "graph: a node has %d edges, over the %d that are possible",
               kind->n_slot, WORLD_MAX_SLOTS);

@@ -240,13 +240,8 @@ static PetscErrorCode take_named(options *o, const model *m, int n_extra, const 
   PetscCall(options_list_check(o, "free", "parameter", n_name, names));
   for (int i = 0; i < n_word; i++) {
     const int at = model_find_parameter(m, word[i]);
-    bool is_again = false;
 
-    for (int j = 0; j < i; j++) is_again = is_again || !strcmp(word[i], word[j]);
-    if (is_again)
-      PetscCall(
-        options_mistake(o, options_where(o, "free"), "free", "%s is listed twice", word[i]));
-    if (at >= 0 && !is_again) e->free[e->n_free++] = at;
+    if (at >= 0) e->free[e->n_free++] = at;
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }

@@ -141,7 +141,7 @@ static PetscErrorCode get_areas(reader *r)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* As many agents as the columns have rows: asked before there is memory for them. */
+/* As many agents as the columns have rows, and names that fit: asked before there is memory. */
 static PetscErrorCode check_agents(reader *r)
 {
   static const char *const group[] = {"/memberships", "/agents"};
@@ -151,19 +151,24 @@ static PetscErrorCode check_agents(reader *r)
   for (int g = 0; g < 2; g++) {
     char **names = NULL, path[2 * WORLD_NAME_SIZE];
     int n_name = 0;
-    bool is_there, is_right = true;
+    bool is_there, is_short = true, is_right = true;
 
     PetscCall(h5_has(r->file, group[g], &is_there));
     if (is_there) PetscCall(h5_list(r->file, group[g], &n_name, &names));
-    for (int i = 0; i < n_name && is_right; i++) {
+    for (int i = 0; i < n_name && is_short && is_right; i++) {
       int64_t dims[H5_MAX_RANK];
 
       if (!strcmp(names[i], "area_ptr")) continue;
       snprintf(path, sizeof path, "%s/%.64s", group[g], names[i]);
+      is_short = strlen(names[i]) < WORLD_NAME_SIZE;
+      if (!is_short) continue;
       PetscCall(h5_shape(r->file, path, NULL, NULL, NULL, dims));
       is_right = dims[0] == n;
     }
     if (is_there) PetscCall(h5_list_free(n_name, &names));
+    if (!is_short)
+      base_fail(r->comm, BASE_EXIT_INPUT, "%s: %s: its name has %d bytes or more", r->path, path,
+                WORLD_NAME_SIZE);
     if (!is_right)
       base_fail(r->comm, BASE_EXIT_INPUT,
                 "%s: %s: its shape does not fit the %lld of /agents/area_ptr", r->path, path,
@@ -322,9 +327,6 @@ static PetscErrorCode get_attribute(reader *r, const char short_name[], world_at
   h5_type type;
 
   PetscFunctionBegin;
-  if (strlen(short_name) >= WORLD_NAME_SIZE)
-    base_fail(r->comm, BASE_EXIT_INPUT, "%s: /agents/%s: its name is too long", r->path,
-              short_name);
   PetscCall(PetscStrncpy(m->name, short_name, sizeof m->name));
   snprintf(name, sizeof name, "/agents/%s", short_name);
   snprintf(list, sizeof list, "/labels/%s", short_name);
@@ -457,9 +459,6 @@ static PetscErrorCode get_kind(reader *r, const char short_name[], world_table_k
   h5_type type;
 
   PetscFunctionBegin;
-  if (strlen(short_name) >= WORLD_NAME_SIZE)
-    base_fail(r->comm, BASE_EXIT_INPUT, "%s: /memberships/%s: its name is too long", r->path,
-              short_name);
   PetscCall(PetscStrncpy(k->name, short_name, sizeof k->name));
   PetscCall(get_venues(r, k));
   PetscCall(get_places(r, k));

@@ -15,7 +15,8 @@ never a crash or a hang.  60 of each; STRESS=1 (make stress) 2,000.
 Then posteriors, checkpoints and parts of sweeps as the program writes them, with values changed, bits
 flipped or a dataset of 2^40 rows put in place of one, sealed anew, read by the commands that use them: an
 exit code of ours, one line if it is not 0, at most 2 GB of address space more, never a crash or a hang.
-Arguments, if any, name the sections to run.
+Worlds with a dataset of another shape, name or type, sealed, are told by the dataset.  Arguments, if any, name
+the sections to run.
 """
 import collections
 import concurrent.futures
@@ -263,6 +264,54 @@ def flip(path, rng):
         f.write(bytes([byte ^ 1 << rng.randrange(8)]))
 
 
+def shapes():
+    """Worlds in which one dataset is replaced: by name, what is told of it."""
+    whole, path = os.path.join(TMP, "shapes.h5"), os.path.join(TMP, "shape.h5")
+    run(["world", "-import", "persons", "-persons", "inputs/tiny/persons.csv", "-quiet", "-progress", "none", "-output", whole])
+    with h5py.File(whole) as f:
+        n_area, n = f["areas/name"].shape[0], int(f["agents/area_ptr"][-1])
+        kind = sorted(f["memberships"])[0]
+    utf8, long, pair = h5py.string_dtype("utf-8", 80), 70 * "a", np.zeros(n, [("a", "i4"), ("b", "f8")])
+    cases = [
+        ("areas/name", np.array([b"x" * 80] * n_area, utf8), "a name has 64 bytes or more"),
+        ("areas/name", np.array([b"x"] * n_area, utf8), "names are not in ascending order"),
+        ("areas/x", np.zeros(n_area + 1), f"{n_area + 1} values for {n_area} areas"),
+        ("areas/x", pair, "has a type or rank that Gradus does not use"),
+        ("agents/area_ptr", np.zeros(n_area + 1, "i8"), "there are no agents"),
+        ("agents/age", np.zeros(n - 1), f"does not fit the {n} of /agents/area_ptr"),
+        ("agents/age", np.zeros((n, 2)), f"does not fit {n} agents"),
+        ("agents/age", np.array([b"x"] * n), "neither numbers nor indices into /labels/age"),
+        ("agents/" + long, np.zeros(n), "its name has 64 bytes or more"),
+        (f"venues/{kind}/area", np.zeros(4), "not a list of 32-bit area indices"),
+        (f"venues/{kind}/place", np.zeros((2, 2), "i4"), "not an area index for each of"),
+        ("memberships/" + long, np.zeros(n, "i4"), "its name has 64 bytes or more"),
+        (f"memberships/{kind}", np.zeros(n), "venue indices for each agent"),
+        *[(f"agents/a{i}", np.zeros(n), "attributes" if i == 255 else None) for i in range(256)],
+        *[(f"venues/a{i}/area memberships/a{i}", np.zeros(n, "i4"), "kinds of venues" if i == 63 else None) for i in range(64)],
+    ]
+    change = []
+    for names, data, told in cases:
+        change.append((names, data))
+        if not told:
+            continue
+        shutil.copy(whole, path)
+        with h5py.File(path, "r+") as f:
+            for name in (x for names, _ in change for x in names.split()):
+                if name in f:
+                    del f[name]
+            for names, data in change:
+                for name in names.split():
+                    f[name] = data
+        with open(path, "rb") as f:
+            content = seal(f.read()[512:])
+        with open(path, "wb") as f:
+            f.write(content)
+        code, err, _ = run(["simulate", "-world", path, "-days", "1", "-quiet", "-progress", "none", "-output", os.path.join(TMP, "o.h5")])
+        say(code == 3 and len(err) == 1 and f"{path}: /{change[-1][0].split()[-1].split('/')[0]}" in err[0] and told in err[0],
+            f"/{change[-1][0].split()[-1][:40]}: {told}", (code, err))
+        change = []
+
+
 def values():
     def limit():
         resource.setrlimit(resource.RLIMIT_AS, (1 << 31, 1 << 31))
@@ -294,7 +343,7 @@ def values():
         say(not faults, f"{N_VALUES} of a {name}, values changed: " + ", ".join(f"{n} exit {c}" for c, n in codes.most_common()), faults[:6])
 
 
-SECTIONS = [hurt, real, mutants, values]
+SECTIONS = [hurt, real, mutants, shapes, values]
 for section in SECTIONS:
     if section.__name__ in (sys.argv[1:] or [f.__name__ for f in SECTIONS]):
         section()

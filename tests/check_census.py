@@ -275,7 +275,18 @@ def check_mistakes():
              ("census.yaml", "people: people", "peeple: people", "did you mean people"),
              ("census.yaml", "id: area\n  x", "id: area\n  id: area\n  x", "is given twice"),
              ("census.yaml", "size_1: {16+: 1", "size_1: {16x: 1", "is not a range"),
-             ("census.yaml", "file: panel.csv", "file: lost.csv", "lost.csv: ")]
+             ("census.yaml", "file: panel.csv", "file: lost.csv", "lost.csv: "),
+             ("census.yaml", "distance: 1500", "distance: far", "distance: far: is not a number"),
+             ("census.yaml", "5: age_5", "5+: age_5", "5+: is not an age"),
+             ("census.yaml", "exponent: 1.34", "exponent: 0", "exponent and offset must be positive"),
+             ("census.yaml", "  y: y\n", "", "x and y belong together"),
+             ("census.yaml", "  people: in_communal\n", "", "people, chance and establishments are needed"),
+             ("census.yaml", "between: areas", "between: streets", "streets: is not zones or areas"),
+             ("census.yaml", "between: areas", "between: zones", "need a column areas: workers"),
+             ("census.yaml", "leisure:\n", "leisur:\n", "unknown section; did you mean leisure"),
+             ("census.yaml", "  zone: district\n", "", "a section zones and a column areas: zone belong together"),
+             ("districts.csv", "Northam", 100 * "N", "a text of more than"),
+             ("areas.csv", "A02", "A01", "A01\" has a row already")]
     for number, (file, old, new, wanted) in enumerate(cases):
         folder = os.path.join(TMP, f"bad{number}")
         shutil.copytree(COUNTY, folder)
@@ -294,6 +305,16 @@ def check_mistakes():
     os.remove(f"{folder}/flows.csv")
     done = run(1, "-census", folder)
     told(done.returncode == 3 and "flows.csv" in done.stderr, "a missing table")
+    done = run(1, "-census", COUNTY, "-census_mapping", "lost.yaml")
+    told(done.returncode == 3 and "lost.yaml: mapping: No such file" in done.stderr, "a missing mapping")
+    done = run(1, "-census", COUNTY, "-scale", "1e-9")
+    told(done.returncode == 3 and "make no agents" in done.stderr, "a scale that leaves no agents")
+    folder = os.path.join(TMP, "bad_empty")
+    shutil.copytree(COUNTY, folder)
+    with open(f"{folder}/areas.csv", "r+") as f:
+        f.truncate(len(f.readline()))
+    done = run(1, "-census", folder)
+    told(done.returncode == 3 and "areas.csv: " in done.stderr and "has no rows" in done.stderr, "a table without rows")
     done = run(1, "-world", "synthetic:100", "-scale", "0.5")
     told(done.returncode == 2 and "scale" in done.stderr, "scale without census")
 

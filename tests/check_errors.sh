@@ -3,6 +3,7 @@
 #
 # Each case is run on 1 and on 4 ranks: the same exit code, the same lines on standard error, as
 # many as stated, each beginning "gradus: error: ", no stack trace, no banner, and in bounded time.
+# What only words differ in is run on one rank.
 tmp=${TEST_TMP:?}
 cp inputs/tiny/persons.csv "$tmp/persons.csv"
 yaml() { printf '%s\n' "$@" >"$tmp/run.yaml"; }
@@ -126,6 +127,125 @@ for command in predict check; do
     $command run.yaml -posterior history.h5
 done
 cp inputs/tiny/persons.csv "$tmp/persons.csv"
+
+# One line each, on one rank.
+says() { # code text args...
+  code=$1 text=$2
+  shift 2
+  # shellcheck disable=SC2086
+  (cd "$tmp" && timeout 30 "$GRADUS" "$@" $q) >"$tmp/out" 2>"$tmp/err"
+  got=$?
+  if [ $got -eq "$code" ] && [ "$(grep -c '^gradus: error: ' "$tmp/err")" -eq 1 ] && [ "$(wc -l <"$tmp/err")" -eq 1 ] &&
+    grep -Fq -- "$text" "$tmp/err"; then
+    echo "ok $1: $text"
+  else
+    echo "FAIL $1: $text: exit code $got"
+    cat "$tmp/err"
+  fi
+}
+printf 'day,onsets\n0,1\n1,2\n' >"$tmp/cases.csv"
+here="-world persons.csv -days 5"
+set -f
+# shellcheck disable=SC2086
+{
+  says 2 "-persons: is required by import" check $here -import persons
+  says 2 "-persons: is read with import" check $here -persons persons.csv
+  says 2 "none.txt: the name of a table of persons ends in .csv" check $here -import persons -persons none.txt
+
+  says 2 "-persons: is required by import" world -import persons -output o.h5
+  says 2 "none.txt: the name of a table of persons ends in .csv" world -import persons -persons none.txt -output o.h5
+  says 2 "-persons: is read with import" world -world persons.csv -persons persons.csv -output o.h5
+  says 2 "-world: is required" world -output o.h5
+  says 2 "-world: is required" simulate -output o.h5
+  says 2 "-world: model sir_ode makes its own" simulate -model sir_ode -world persons.csv -output o.h5
+
+  says 2 "-runs: fd is no estimator:count" compare $here -runs fd -replicates 4
+  says 2 "-replicates: 1 runs of fd: compare needs 2 to" compare $here -replicates 4 -estimators fd -runs fd:1
+  says 2 "-estimators: none of them can run on this model" compare -model sir_ode -estimators st
+  says 2 "-times: 7.7 is not a time of the run" compare $here -replicates 4 -estimators fd -times 7.7
+  says 2 "reference: model game_of_life offers none that is exact" compare -model game_of_life -steps 3 -replicates 4 \
+    -estimators score -reference exact -reference_replicates 4
+  says 2 "-plan_ranks: 0: up to" plan $here -plan_ranks 0 -output plan.csv
+
+  says 2 "-estimator: none gives no sensitivities" sensitivity $here -estimator none -output o.h5
+  says 2 "-clock: st runs on the step clock" sensitivity $here -estimator st -clock threshold -output o.h5
+  says 2 "-free: beta_school is 0, on its bound" sensitivity $here -free beta_school -parameters_beta_school 0 -output o.h5
+  says 2 "-free: initial_fraction = 0.9 +- 0.81 leaves (0, 1)" sensitivity -model sir_ode -free initial_fraction \
+    -parameters_initial_fraction 0.9 -estimator fd -fd_step 0.9 -output o.h5
+  says 2 "-free: seed is an option and no parameter" sensitivity $here -free seed -output o.h5
+
+  fit="calibrate -world persons.csv -data cases.csv -free beta_school,beta_household"
+  says 2 "-estimator: st does not give the exact gradient" $fit -estimator st -output o.h5
+  says 2 "-draws: 1 is too few: a spread needs at least 2" $fit -draws 1 -output o.h5
+  says 2 "-draws: 3 is too few for family mvn with 2 free" $fit -draws 3 -family mvn -output o.h5
+  says 2 "-data_by: grup: unknown attribute; did you mean group?" $fit -data_by grup -output o.h5
+  says 3 "cases.csv:1:2: onsets: is no group of group (the first one is adult)" $fit -data_by group -output o.h5
+  says 3 "world: infectious_at: no attribute of that name" $fit -loss event_history -output o.h5
+  (cd "$tmp" && "$GRADUS" $fit -prior_beta_school 'normal(0.3,0.1)' -prior_beta_household 'normal(0.3,0.1)' -replicates 1 -start prior \
+    -family normal -draws 2 -tao_max_it 1 -samples 20 -days 30 $q -overwrite -output p.h5) || echo "FAIL a posterior"
+  says 2 "-posterior: is required" predict $here -data cases.csv -output o.h5
+  says 3 "is it the posterior of another model?" predict -model sir_ode -steps 30 -data_observable infections -posterior p.h5 -data cases.csv \
+    -output o.h5
+  says 3 "dispersion is not there" predict -world persons.csv -days 30 -posterior p.h5 -data cases.csv -loss negative_binomial -output o.h5
+
+  says 2 "-initial_attribute: the world has no attribute none" simulate $here -initial_attribute none -output o.h5
+  says 3 "known_until: the world has no attribute none" simulate $here -known_until 3 -onset_attribute none -output o.h5
+  says 3 "world: group: agent 0 has adult, which is no number" simulate -world w.h5 -initial_attribute group -output o.h5
+  says 2 "-susceptibility_groups: needs susceptibility_by" simulate $here -susceptibility_groups a -output o.h5
+  says 2 "-susceptibility_by: the world has no attribute none" simulate $here -susceptibility_by none -susceptibility_groups a -output o.h5
+  says 2 "-susceptibility_groups: 0 groups: there must be" simulate $here -susceptibility_by group -output o.h5
+  says 2 "susceptibility_groups: none: no agent has this group" simulate $here -susceptibility_by group \
+    -susceptibility_groups none -output o.h5
+  says 2 "-susceptibility_by: is not in the loss event_history" calibrate "$PWD/inputs/hagelloch/history.yaml" \
+    -susceptibility_by class -susceptibility_groups 1 -output o.h5
+  says 2 "-days: 100000 days are more than" simulate -world persons.csv -days 100000 -dt 0.01 -output o.h5
+  says 2 "-malloc_zzzzqqq: unknown option of PETSc" simulate $here -malloc_zzzzqqq -output o.h5
+  says 2 "-max_walltime: \"1parsec\" is no time" simulate $here -max_walltime 1parsec -output o.h5
+  says 2 "-max_walltime: has no effect without a checkpoint" simulate $here -max_walltime 10s -checkpoint none -output o.h5
+  says 4 "persons.csv/c: cannot be written (Not a directory)" simulate $here -checkpoint persons.csv/c -output o.h5
+
+  # tables
+  printf 'area,%080d\nA,1\n' 0 >"$tmp/t.csv"
+  says 3 "a name of more than 63 bytes" simulate -world t.csv -output o.h5
+  printf 'area,day0\nA,x\nA,y\n' >"$tmp/t.csv"
+  says 3 "world: day0: not a number in line 2 of the table" simulate -world t.csv -days 2 -onset_attribute day0 -known_until 3 -output o.h5
+  awk 'BEGIN { print "area,income"; for (i = 0; i < 70000; i++) print "A," i }' >"$tmp/t.csv"
+  says 3 "by: income: more than 65536 different values" simulate -world t.csv -days 1 -by income -output o.h5
+  hub() { awk -v n="$1" 'BEGIN { print "a,b"; for (i = 1; i <= n; i++) print "0," i }' >"$tmp/t.csv"; }
+  hub 1025
+  says 3 "graph: a node has 1025 edges, over the 1024" simulate -model sir_graph -graph t.csv -steps 1 -output o.h5
+  hub 1024
+  if "$GRADUS" simulate -model sir_graph -graph "$tmp/t.csv" -steps 1 $q -overwrite -output "$tmp/hub.h5"; then
+    echo "ok a graph with a node of 1,024 edges"
+  else
+    echo "FAIL a graph with a node of 1,024 edges"
+  fi
+
+  # designs of a sweep
+  sweep="sweep $here -replicates 1 -estimator none -resamples 0 -times 5 -free beta_school -range_beta_school 0.1,0.5"
+  says 2 "-design: csv needs a table of points" $sweep -design csv -output o.h5
+  says 2 "-candidates: 4 are fewer than the 9" $sweep -design morris -points 9 -candidates 4 -output o.h5
+  says 2 "-sweep_part: 9/99: more parts than points" $sweep -points 4 -sweep_part 9/99 -output o.h5
+  design() { # text rows
+    printf "$2" >"$tmp/d.csv"
+    says 3 "$1" $sweep -design csv -design_file d.csv -output o.h5
+  }
+  design "d.csv:1:1: design_file: beta_scool is no free parameter" 'beta_scool\n0.2\n'
+  design "d.csv:1:2: design_file: beta_school is there twice" 'beta_school,beta_school\n0.2,0.3\n'
+  design "d.csv:2:1: beta_school: 0.9 is outside its range" 'beta_school\n0.9\n'
+  design "d.csv:2: design_file: 2 columns, the header has 1" 'beta_school\n0.2,3\n'
+  design "d.csv: design_file: has no points" 'beta_school\n'
+  printf 'beta_school\n0.2\n' >"$tmp/d.csv"
+  says 2 "-sweep_part: more parts than points" $sweep -design csv -design_file d.csv -sweep_part 1/2 -output o.h5
+  for part in 1/2 1/3; do
+    (cd "$tmp" && "$GRADUS" $sweep -points 4 -sweep_part $part $q -overwrite -output "s${part#1/}.h5") || echo "FAIL part $part"
+  done
+  cp "$tmp/s2.h5" "$tmp/again.h5"
+  says 3 "s3.h5: is part 1 of 3, s2.h5 one of 2 parts" sweep -merge s2.h5,s3.h5 -output o.h5
+  says 3 "again.h5: part 1 is there twice" sweep -merge s2.h5,again.h5 -output o.h5
+  says 3 "none.h5: merge: no such file" sweep -merge none.h5 -output o.h5
+}
+set +f
 
 # A run that fails says so beside its output.
 yaml "world: bad.csv"

@@ -63,6 +63,8 @@ def messages(text):
         words = " ".join(re.findall(r'"((?:[^"\\]|\\.)+)"', text[call.end():end]))
         if re.search("[a-z]{2}", re.sub(r"%[a-z]+", "", words)):  # not one that hands another's on
             is_alone = before.strip() in ("", "return", "PetscCall(", "(void)")
+            if text[:begin].rstrip().endswith("PetscCall("):  # a macro counts on its first line
+                begin = text.rindex("PetscCall(", 0, begin)
             yield text.count("\n", 0, begin) + 1, text.count("\n", 0, end) + 1, is_alone, words
 
 

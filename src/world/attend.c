@@ -18,7 +18,8 @@ typedef struct venue_row {
 } venue_row;
 
 typedef struct venue_answer {
-  int32_t size, home; /* members, 0: none here; area on whose rank they are added up, -1 if all are on one rank */
+  int32_t size,
+    home; /* members, 0: none here; area on whose rank they are added up, -1 if all are on one rank */
 } venue_answer;
 
 /* The venues of a kind by their numbers here, which are those in world_kind.site for now.  Some in a

@@ -128,8 +128,7 @@ static inline void press_apart(int width, epidemic *e, const infectious *b, Pets
   for (int l = 0; l < e->n_sampled; l++) {
     const bool is_apart = e->calendar.is_isolating[e->sampled[l]];
 
-    add_at(width, e, epidemic_attended(e, l, a), is_apart ? part : value,
-           is_apart ? less : row);
+    add_at(width, e, epidemic_attended(e, l, a), is_apart ? part : value, is_apart ? less : row);
   }
 }
 

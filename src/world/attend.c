@@ -9,7 +9,7 @@
 
 /* What this rank knows of a venue; as it tells the directory; what it is told. */
 typedef struct venue_part {
-  int32_t n_member, low, high; /* lowest and highest area */
+  int32_t n_member, area; /* lowest */
 } venue_part;
 
 typedef struct venue_row {
@@ -18,8 +18,8 @@ typedef struct venue_row {
 } venue_row;
 
 typedef struct venue_answer {
-  int32_t size,
-    home; /* members, 0: none here; area on whose rank they are added up, -1 if all are on one rank */
+  int32_t size;      /* members of all ranks; 0: none here */
+  PetscMPIInt owner; /* the rank that adds them up, -1 if they are all on one */
 } venue_answer;
 
 /* The venues of a kind by their numbers here, which are those in world_kind.site for now.  Some in a
@@ -69,7 +69,7 @@ static PetscErrorCode number_kind(world_table *t, int k, world_kind *to, world_n
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Members of each venue here, and the lowest and highest area of them: agents ascend by area. */
+/* Members of each venue here, and the lowest area of them: agents ascend by area. */
 static PetscErrorCode count_members(const world_table *t, const world_kind *kind, attendance *a)
 {
   venue_part *here;
@@ -81,8 +81,7 @@ static PetscErrorCode count_members(const world_table *t, const world_kind *kind
     for (int slot = 0; slot < kind->n_slot; slot++) {
       venue_part *v = &here[kind->site[(int64_t)i * kind->n_slot + slot]];
 
-      if (!v->n_member++) v->low = t->area[i];
-      v->high = t->area[i];
+      if (!v->n_member++) v->area = t->area[i];
     }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -92,28 +91,29 @@ static PetscErrorCode count_members(const world_table *t, const world_kind *kind
 /* What the directory comes to know of a venue. */
 typedef struct venue_entry {
   int64_t size;
-  int32_t low, high; /* areas */
-  PetscMPIInt rank;  /* with all its members; size of the communicator if there are several */
+  int32_t area;      /* lowest */
+  PetscMPIInt owner; /* the rank with all its members; of several -1 - that which adds them up */
 } venue_entry;
 
-/* Enters what rank r says; first is the block's. */
-static void enter_rows(PetscMPIInt size, PetscMPIInt r, int64_t first, PetscInt n,
-                       const venue_row row[], venue_entry entry[])
+/* Enters what rank r says, after all lower ranks; first is the block's.  Every other venue belongs to the
+ * last rank instead of the first: of two that share many each has half of them to add. */
+static void enter_rows(PetscMPIInt r, int64_t first, PetscInt n, const venue_row row[],
+                       venue_entry entry[])
 {
   for (PetscInt i = 0; i < n; i++) {
     venue_entry *e = &entry[row[i].venue - first];
 
-    if (!e->size) *e = (venue_entry){.low = row[i].part.low, .high = row[i].part.high, .rank = r};
+    if (!e->size)
+      *e = (venue_entry){.area = row[i].part.area, .owner = r};
+    else if (e->owner >= 0 || row[i].venue % 2)
+      e->owner = -1 - (row[i].venue % 2 ? r : e->owner);
     e->size += row[i].part.n_member;
-    e->low = PetscMin(e->low, row[i].part.low);
-    e->high = PetscMax(e->high, row[i].part.high);
-    if (e->rank != r) e->rank = size;
+    e->area = PetscMin(e->area, row[i].part.area);
   }
 }
 
-static PetscErrorCode answer_rows(PetscMPIInt size, int64_t first, PetscInt n,
-                                  const venue_row row[], const venue_entry entry[],
-                                  venue_answer answer[])
+static PetscErrorCode answer_rows(int64_t first, PetscInt n, const venue_row row[],
+                                  const venue_entry entry[], venue_answer answer[])
 {
   PetscFunctionBegin;
   for (PetscInt i = 0; i < n; i++) {
@@ -121,8 +121,8 @@ static PetscErrorCode answer_rows(PetscMPIInt size, int64_t first, PetscInt n,
 
     PetscCheck(e->size <= INT32_MAX, PETSC_COMM_SELF, PETSC_ERR_SUP,
                "a venue has over 2^31 members");
-    answer[i] = (venue_answer){.size = (int32_t)e->size, .home = -1};
-    if (e->rank == size) answer[i].home = world_home(row[i].venue, e->low, e->high);
+    answer[i] = (venue_answer){.size = (int32_t)e->size,
+                               .owner = e->owner < 0 ? -1 - e->owner : -1};
   }
   PetscFunctionReturn(PETSC_SUCCESS);
 }
@@ -149,8 +149,8 @@ static PetscErrorCode ask_ranks(MPI_Comm comm, int64_t n_venue, int64_t first, P
   PetscCall(PetscMalloc2(ship->n_recv, &asked, ship->n_recv, &told));
   PetscCall(world_ship_send(ship, sizeof *row, row, asked));
   for (PetscMPIInt r = 0; r < size; r++)
-    enter_rows(size, r, first, ship->recv_count[r], asked + ship->recv_first[r], entry);
-  PetscCall(answer_rows(size, first, ship->n_recv, asked, entry, told));
+    enter_rows(r, first, ship->recv_count[r], asked + ship->recv_first[r], entry);
+  PetscCall(answer_rows(first, ship->n_recv, asked, entry, told));
   PetscCall(world_ship_reply(ship, sizeof *told, told, answer));
   PetscCall(PetscFree2(asked, told));
   PetscCall(world_ship_destroy(&ship));
@@ -184,11 +184,11 @@ static PetscErrorCode ask_directory(MPI_Comm comm, int64_t n_venue, const int32_
   if (size > 1) {
     PetscCall(ask_ranks(comm, n_venue, first, n, row, entry, a->answer));
   } else {
-    enter_rows(size, rank, first, n, row, entry);
-    PetscCall(answer_rows(size, first, n, row, entry, a->answer));
+    enter_rows(rank, first, n, row, entry);
+    PetscCall(answer_rows(first, n, row, entry, a->answer));
   }
   for (int64_t v = n_entry - 1; v >= 0; v--)
-    if (!entry[v].size || entry[v].low != venue_area[v]) *wrong = first + v;
+    if (!entry[v].size || entry[v].area != venue_area[v]) *wrong = first + v;
   PetscCall(PetscFree(entry));
   PetscCall(PetscFree(row));
   for (PetscInt v = a->list.n - 1; v >= 0; v--) /* rows are those with members, in order */
@@ -204,7 +204,7 @@ static void count_sites(attendance *a)
   for (PetscInt v = 0; v < a->list.n; v++) {
     if (!a->answer[v].size) continue;
     a->n_site++;
-    a->n_shared += a->answer[v].home >= 0;
+    a->n_shared += a->answer[v].owner >= 0;
   }
 }
 
@@ -224,9 +224,9 @@ static PetscErrorCode fill_sites(int k, const world_table *t, const attendance *
     w->site_kind[*s] = (uint8_t)k;
     w->site_venue[*s] = venue_of_number(&a->list, v);
     w->site_size[*s] = a->answer[v].size;
-    if (a->answer[v].home >= 0) {
+    if (a->answer[v].owner >= 0) {
       shared[*n] = *s;
-      owner[(*n)++] = w->owner[a->answer[v].home];
+      owner[(*n)++] = a->answer[v].owner;
     }
     (*s)++;
   }

@@ -33,13 +33,17 @@ static bool has_bit(const uint64_t bits[], PetscMPIInt n_part, PetscMPIInt from,
 static void count_venue(const world_directory *d, PetscInt first, PetscInt end, world_deal *deal,
                         uint64_t bits[], PetscInt seen[])
 {
-  const int32_t area = world_home(d->first + world_directory_venue(d, first),
-                                  world_directory_area(d, first), world_directory_area(d, end - 1));
-  const PetscMPIInt home = deal->owner[area];
-  bool is_shared = false;
+  PetscMPIInt low = deal->n_part, high = 0, home;
+  bool is_shared;
 
-  for (PetscInt i = first; i < end; i++)
-    is_shared = is_shared || deal->owner[world_directory_area(d, i)] != home;
+  for (PetscInt i = first; i < end; i++) {
+    const PetscMPIInt part = deal->owner[world_directory_area(d, i)];
+
+    low = PetscMin(low, part);
+    high = PetscMax(high, part);
+  }
+  is_shared = low < high;
+  home = (d->first + world_directory_venue(d, first)) % 2 ? high : low; /* as attend.c has it */
   for (PetscInt i = first; i < end; i++) {
     const PetscMPIInt part = deal->owner[world_directory_area(d, i)];
 

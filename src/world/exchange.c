@@ -244,7 +244,7 @@ static PetscErrorCode find_roots(const world *w, struct world_exchange *x, const
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* The forest of n leaves, owned by ranks to[]. */
+/* The forest of n leaves, whose venues belong to ranks to[]. */
 static PetscErrorCode create_forest(const world *w, struct world_exchange *x, PetscInt n,
                                     const PetscInt leaf[], const PetscMPIInt to[])
 {

@@ -172,13 +172,6 @@ PetscErrorCode world_is_valid(const world *w, bool *is_valid);
 
 /* ---- exchange.c ---- */
 
-/* world_home - the area on whose rank a venue between these areas is added up: half of them at either
- * end, so that two ranks have the same to do */
-static inline int32_t world_home(int64_t venue, int32_t lowest, int32_t highest)
-{
-  return venue % 2 ? highest : lowest;
-}
-
 /* world_exchange_create - plan the exchange of the world's sites
  *
  * In      shared  [n] sites of venues with members on other ranks, ascending; taken over

@@ -10,30 +10,21 @@ enum { AHEAD = 16 }; /* agents whose memberships are fetched in advance */
 
 _Static_assert((int)EPIDEMIC_BLOCK <= (int)RNG_MANY, "a block of agents is drawn for at once");
 
-/* Of n agents: word draws one of the memberships that each lists, which come first; without branches,
- * which could not be predicted. */
-static inline void choose(const size_t n_slot, const int32_t *restrict site, PetscInt n,
-                          const PetscInt *restrict who, const uint32_t *restrict word,
-                          int32_t *restrict attended)
+/* Of n agents: word draws one of the memberships that each lists.  These come first, and most agents have
+ * all. */
+static void choose(const world_kind *kind, PetscInt n, const PetscInt *restrict who,
+                   const uint32_t *restrict word, int32_t *restrict attended)
 {
+  const int32_t *restrict site = kind->site;
+  const size_t n_slot = (size_t)kind->n_slot;
+
   for (PetscInt b = 0; b < n; b++) {
     const int32_t *own = site + (size_t)who[b] * n_slot;
-    uint32_t listed = 0;
+    size_t listed = n_slot;
 
     __builtin_prefetch(site + (size_t)who[PetscMin(b + AHEAD, n - 1)] * n_slot);
-    for (size_t l = 0; l < n_slot; l++) listed += own[l] >= 0;
-    attended[b] = own[(uint64_t)word[b] * listed >> 32];
-  }
-}
-
-static void choose_any(const world_kind *kind, PetscInt n, const PetscInt *who,
-                       const uint32_t *word, int32_t *attended)
-{
-  switch (kind->n_slot) {
-  case 2: choose(2, kind->site, n, who, word, attended); break;
-  case 3: choose(3, kind->site, n, who, word, attended); break;
-  case 4: choose(4, kind->site, n, who, word, attended); break;
-  default: choose((size_t)kind->n_slot, kind->site, n, who, word, attended);
+    while (listed > 0 && own[listed - 1] < 0) listed--;
+    attended[b] = own[word[b] * (uint64_t)listed >> 32];
   }
 }
 
@@ -51,7 +42,7 @@ void epidemic_attend(const epidemic *e, PetscInt n, const PetscInt *who)
       drawn = k / 4;
       rng_words(e->key, RNG_ATTENDANCE, (int)n, gid, e->step, (uint32_t)drawn, word);
     }
-    choose_any(&e->w->kind[k], n, who, word[k % 4], e->attended + (size_t)l * EPIDEMIC_BLOCK);
+    choose(&e->w->kind[k], n, who, word[k % 4], e->attended + (size_t)l * EPIDEMIC_BLOCK);
   }
 }
 

@@ -134,7 +134,7 @@ check-san:
 	@sh .ci/setup tools
 	$(again) SAN=1 RANKS="1 3" units
 coverage: # lines that tests reach: of the unit tests on one rank and of the quicker scripts, or ONLY=...
-	$(again) COV=1 RANKS=1 run-tests ONLY="$(or $(ONLY),test_ clean errors failures files plan forms sweep restart census compare predict apart)"
+	$(again) COV=1 RANKS=1 run-tests ONLY="$(or $(ONLY),test_ clean errors failures files plan forms sweep restart census predict apart)"
 	@$(PYTHON) tests/coverage.py build-cov
 check-valgrind:
 	@sh .ci/setup tools

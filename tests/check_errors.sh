@@ -133,7 +133,7 @@ says() { # code text args...
   code=$1 text=$2
   shift 2
   # shellcheck disable=SC2086
-  (cd "$tmp" && timeout 30 "$GRADUS" "$@" $q) >"$tmp/out" 2>"$tmp/err"
+  (cd "$tmp" && timeout 30 "$GRADUS" "$@" $q -overwrite) >"$tmp/out" 2>"$tmp/err"
   got=$?
   if [ $got -eq "$code" ] && [ "$(grep -c '^gradus: error: ' "$tmp/err")" -eq 1 ] && [ "$(wc -l <"$tmp/err")" -eq 1 ] &&
     grep -Fq -- "$text" "$tmp/err"; then
@@ -182,12 +182,16 @@ set -f
   says 3 "cases.csv:1:2: onsets: is no group of group (the first one is adult)" $fit -data_by group -output o.h5
   says 3 "world: infectious_at: no attribute of that name" $fit -loss event_history -output o.h5
   (cd "$tmp" && "$GRADUS" $fit -prior_beta_school 'normal(0.3,0.1)' -prior_beta_household 'normal(0.3,0.1)' -replicates 1 -start prior \
-    -family normal -draws 2 -tao_max_it 1 -samples 20 -days 30 $q -overwrite -output p.h5) || echo "FAIL a posterior"
+    -family normal -draws 2 -tao_max_it 1 -samples 20 -days 30 -parameters_profile_shape 2.5 $q -overwrite -output p.h5) || echo "FAIL a posterior"
   says 2 "-posterior: is required" predict $here -data cases.csv -output o.h5
   says 3 "is it the posterior of another model?" predict -model sir_ode -steps 30 -data_observable infections -posterior p.h5 -data cases.csv \
     -output o.h5
   says 3 "dispersion is not there" predict -world persons.csv -days 30 -posterior p.h5 -data cases.csv -loss negative_binomial -output o.h5
 
+  says 2 "profile_shape: 2.5 is not a whole number up to 64" predict -world persons.csv -days 30 -profile erlang -posterior p.h5 \
+    -data cases.csv -output o.h5
+
+  says 2 "initial_cases: 1000000 are more than the 200 agents" simulate $here -initial_cases 1000000 -output o.h5
   says 2 "-initial_attribute: the world has no attribute none" simulate $here -initial_attribute none -output o.h5
   says 3 "known_until: the world has no attribute none" simulate $here -known_until 3 -onset_attribute none -output o.h5
   says 3 "world: group: agent 0 has adult, which is no number" simulate -world w.h5 -initial_attribute group -output o.h5
@@ -203,6 +207,9 @@ set -f
   says 2 "-max_walltime: \"1parsec\" is no time" simulate $here -max_walltime 1parsec -output o.h5
   says 2 "-max_walltime: has no effect without a checkpoint" simulate $here -max_walltime 10s -checkpoint none -output o.h5
   says 4 "persons.csv/c: cannot be written (Not a directory)" simulate $here -checkpoint persons.csv/c -output o.h5
+
+  says 6 "sir_ode: beta times graph_nodes is a hazard of" simulate -model sir_ode -graph_nodes 1000000000 -parameters_beta 0.9 \
+    -steps 2 -output o.h5
 
   # tables
   printf 'area,%080d\nA,1\n' 0 >"$tmp/t.csv"
@@ -226,6 +233,8 @@ set -f
   says 2 "-design: csv needs a table of points" $sweep -design csv -output o.h5
   says 2 "-candidates: 4 are fewer than the 9" $sweep -design morris -points 9 -candidates 4 -output o.h5
   says 2 "-sweep_part: 9/99: more parts than points" $sweep -points 4 -sweep_part 9/99 -output o.h5
+  says 2 "-replicates: 1000 at 300000 points" sweep $here -free beta_school -range_beta_school 0.1,0.5 -points 100000 \
+    -replicates 1000 -random_numbers independent -output o.h5
   design() { # text rows
     printf "$2" >"$tmp/d.csv"
     says 3 "$1" $sweep -design csv -design_file d.csv -output o.h5

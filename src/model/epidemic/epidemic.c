@@ -239,7 +239,7 @@ static PetscErrorCode resume(model *m)
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* What can be known before the world is read; check_parameters() has the rest. */
+/* What can be known before the world is read. */
 static PetscErrorCode check_options(const epidemic *e, options *o, const world_names *names)
 {
   double shape;
@@ -314,16 +314,9 @@ PetscErrorCode model_create_epidemic(model *m, options *o, const world_names *na
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
-/* Erlang: a shape that is not whole would make the profile another one. */
-static PetscErrorCode check_parameters(const model *m, const epidemic *e)
+static PetscErrorCode check_cases(const model *m, const epidemic *e)
 {
-  const double shape = m->parameter[e->at.shape].value;
-
   PetscFunctionBegin;
-  if (e->is_erlang && (shape != floor(shape) || shape > 64))
-    base_fail(m->comm, BASE_EXIT_OPTION,
-              "profile_shape: %g is not a whole number up to 64 (profile: erlang needs one)",
-              shape);
   if (e->n_initial > e->w->n_global)
     base_fail(m->comm, BASE_EXIT_OPTION,
               "initial_cases: %" PRId64 " are more than the %" PRId64 " agents of the world",
@@ -353,7 +346,7 @@ static PetscErrorCode set_up(model *m, world *w)
 
   PetscFunctionBegin;
   e->w = w;
-  PetscCall(check_parameters(m, e));
+  PetscCall(check_cases(m, e));
   PetscCall(find_attributes(e));
   PetscCall(PetscMalloc1(w->n, &e->susceptible));
   for (PetscInt s = 0; s < w->n_site; s++) e->first_site[w->site_kind[s] + 1]++;

@@ -244,6 +244,17 @@ static PetscErrorCode set_parameters(epidemic *e, const dual theta[])
   PetscFunctionReturn(PETSC_SUCCESS);
 }
 
+/* Erlang: a shape that is not whole, as a posterior may have, would make the profile another one. */
+static PetscErrorCode check_shape(const epidemic *e, double shape)
+{
+  PetscFunctionBegin;
+  if (e->is_erlang && (shape != floor(shape) || shape > 64))
+    base_fail(e->w->comm, BASE_EXIT_OPTION,
+              "profile_shape: %g is not a whole number up to 64 (profile: erlang needs one)",
+              shape);
+  PetscFunctionReturn(PETSC_SUCCESS);
+}
+
 PetscErrorCode epidemic_begin(model *m, const dual theta[], int width, rng_key key,
                               model_record *record)
 {
@@ -252,6 +263,7 @@ PetscErrorCode epidemic_begin(model *m, const dual theta[], int width, rng_key k
   dual own[MODEL_MAX_PARAMETERS];
 
   PetscFunctionBegin;
+  PetscCall(check_shape(e, theta[e->at.shape].v));
   e->sparse = m->sparse;
   if (m->sparse) {
     PetscCall(epidemic_theta_sparse(m, theta, own, &width));

@@ -285,6 +285,8 @@ def check_mistakes():
              ("census.yaml", "between: areas", "between: zones", "need a column areas: workers"),
              ("census.yaml", "leisure:\n", "leisur:\n", "unknown section; did you mean leisure"),
              ("census.yaml", "  zone: district\n", "", "a section zones and a column areas: zone belong together"),
+             ("census.yaml", "size_1: {16+: 1,", "size_1: {16+: 0,", "no household of the panel is of this kind"),
+             ("census.yaml", "  people: people", f"  people: [{', '.join('abcdefghi')}]", "has more than 8 entries"),
              ("districts.csv", "Northam", 100 * "N", "a text of more than"),
              ("areas.csv", "A02", "A01", "A01\" has a row already")]
     for number, (file, old, new, wanted) in enumerate(cases):
@@ -305,6 +307,14 @@ def check_mistakes():
     os.remove(f"{folder}/flows.csv")
     done = run(1, "-census", folder)
     told(done.returncode == 3 and "flows.csv" in done.stderr, "a missing table")
+    changes = {"areas, demography and households are needed": lambda t: t[:t.index("households:")] + t[t.index("communal:"):],
+               "flows between zones need a section zones": lambda t: t[:t.index("zones:\n")] + t[t.index("demography:\n"):].replace(
+                   "between: areas", "between: zones")}
+    for wanted, change in changes.items():
+        folder = other_county(f"bad_{len(wanted)}", lambda t: change(t.replace("  zone: district\n", "  workers: people\n")
+                                                                    if "zones" in wanted else t))
+        done = run(1, "-census", folder)
+        told(done.returncode == 3 and wanted in done.stderr, f"bad census.yaml: {wanted} {done.stderr if done.returncode != 3 else ''}")
     done = run(1, "-census", COUNTY, "-census_mapping", "lost.yaml")
     told(done.returncode == 3 and "lost.yaml: mapping: No such file" in done.stderr, "a missing mapping")
     done = run(1, "-census", COUNTY, "-scale", "1e-9")

@@ -95,18 +95,21 @@ typedef struct venue_entry {
   PetscMPIInt owner; /* the rank with all its members; of several -1 - that which adds them up */
 } venue_entry;
 
-/* Enters what rank r says, after all lower ranks; first is the block's.  Every other venue belongs to the
- * last rank instead of the first: of two that share many each has half of them to add. */
+/* Enters what rank r says, after all lower ranks; first is the block's. */
 static void enter_rows(PetscMPIInt r, int64_t first, PetscInt n, const venue_row row[],
                        venue_entry entry[])
 {
   for (PetscInt i = 0; i < n; i++) {
-    venue_entry *e = &entry[row[i].venue - first];
+    const int64_t v = row[i].venue;
+    venue_entry *e = &entry[v - first];
 
-    if (!e->size)
+    if (!e->size) {
       *e = (venue_entry){.area = row[i].part.area, .owner = r};
-    else if (e->owner >= 0 || row[i].venue % 2)
-      e->owner = -1 - (row[i].venue % 2 ? r : e->owner);
+    } else {
+      const PetscMPIInt owner = e->owner < 0 ? -1 - e->owner : e->owner;
+
+      e->owner = -1 - (world_claim(v, r) < world_claim(v, owner) ? r : owner);
+    }
     e->size += row[i].part.n_member;
     e->area = PetscMin(e->area, row[i].part.area);
   }

@@ -33,17 +33,17 @@ static bool has_bit(const uint64_t bits[], PetscMPIInt n_part, PetscMPIInt from,
 static void count_venue(const world_directory *d, PetscInt first, PetscInt end, world_deal *deal,
                         uint64_t bits[], PetscInt seen[])
 {
-  PetscMPIInt low = deal->n_part, high = 0, home;
-  bool is_shared;
+  const int64_t venue = d->first + world_directory_venue(d, first);
+  PetscMPIInt home = deal->owner[world_directory_area(d, first)];
+  bool is_shared = false;
 
-  for (PetscInt i = first; i < end; i++) {
+  for (PetscInt i = first + 1; i < end; i++) {
     const PetscMPIInt part = deal->owner[world_directory_area(d, i)];
 
-    low = PetscMin(low, part);
-    high = PetscMax(high, part);
+    if (part == home) continue;
+    is_shared = true;
+    if (world_claim(venue, part) < world_claim(venue, home)) home = part;
   }
-  is_shared = low < high;
-  home = (d->first + world_directory_venue(d, first)) % 2 ? high : low; /* as attend.c has it */
   for (PetscInt i = first; i < end; i++) {
     const PetscMPIInt part = deal->owner[world_directory_area(d, i)];
 

@@ -172,6 +172,16 @@ PetscErrorCode world_is_valid(const world *w, bool *is_valid);
 
 /* ---- exchange.c ---- */
 
+/* world_claim - of a rank on a venue that others share: the smallest claim adds it up.  Scattered, so that
+ * ranks with many shared venues have as much to add as others. */
+static inline uint64_t world_claim(int64_t venue, PetscMPIInt rank)
+{
+  const uint64_t x = (uint64_t)venue * 0x9e3779b97f4a7c15 ^ (uint64_t)rank * 0xd6e8feb86659fd93;
+  const uint64_t y = (x ^ x >> 29) * 0xbf58476d1ce4e5b9;
+
+  return y ^ y >> 32;
+}
+
 /* world_exchange_create - plan the exchange of the world's sites
  *
  * In      shared  [n] sites of venues with members on other ranks, ascending; taken over

@@ -296,6 +296,9 @@ def asked():
     else:
         code, err = run(LONG, out, 3)
     say(code == 0 and is_same(LONG, out), "after all of these the same bytes", (code, err))
+    sweep = ["sweep", "inputs/sweep/sir_graph.yaml", "-points", "16", "-replicates", "2"]
+    code, err = run(sweep, "points.h5", 4)
+    say(code == 0, "nor a sweep, whose groups of ranks look for it themselves", (code, err))
     os.remove(os.path.join(TMP, "stop"))
 
     for ranks in (1, 3):

@@ -66,7 +66,7 @@ const char *checkpoint_path(const checkpoint *c);
 /* checkpoint_newest - the newest file that is there now, or NULL.  Not collective. */
 const char *checkpoint_newest(const checkpoint *c);
 
-/* checkpoint_watch - from here on signals stop the run.  Not collective. */
+/* checkpoint_watch - from here on signals, and a file `stop` that is new, stop the run.  Collective. */
 PetscErrorCode checkpoint_watch(checkpoint *c);
 
 /* checkpoint_ready - all parts are in place and loaded: from here on it is written.  Before, a stop

@@ -188,6 +188,8 @@ PetscErrorCode checkpoint_watch(checkpoint *c)
   if (!c) PetscFunctionReturn(PETSC_SUCCESS);
   c->is_watching = true;
   if (!c->rank) checkpoint_look_for_stop(c, true);
+  /* leaders of groups of ranks look for it, too */
+  PetscCallMPI(MPI_Bcast(&c->stop, sizeof c->stop, MPI_BYTE, 0, c->comm));
   checkpoint_catch_signals(true);
   PetscFunctionReturn(PETSC_SUCCESS);
 }

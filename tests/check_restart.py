@@ -266,8 +266,8 @@ def killed_calibrating():
 def asked():
     LONG = ["calibrate", TINY, "-replicates", "60", "-start", "prior", "-tao_max_it", "4"]
     out = "asked.h5"
-    clear(out)
     for name, number, ranks in [("SIGUSR1", signal.SIGUSR1, 4), ("SIGINT", signal.SIGINT, 1), ("SIGTERM", signal.SIGTERM, 2)]:
+        clear(out)  # far from its end
         job = start(LONG, out, ranks)
         wait_for(job, out, "calibrate")
         send(job, number, ranks)
@@ -276,7 +276,7 @@ def asked():
             state = f.read()
         say(code == 85 and err == f"gradus: stopped by {name}; run the same command again to go on ({os.path.join(TMP, out)}.checkpoint)"
             and '"state": "stopped"' in state and os.path.exists(os.path.join(TMP, out) + ".checkpoint"), f"{name} stops, exit 85", (code, err))
-    clear(out)  # far from its end, which the sessions above have come near
+    clear(out)
     job = start(LONG, out, 2)
     wait_for(job, out, "calibrate")
     with open(os.path.join(TMP, "stop"), "w"):

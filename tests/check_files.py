@@ -3,7 +3,7 @@
 #
 # The contract of DESIGN.md, section 3, read from outside: names, shapes, dimension scales, units,
 # descriptions, provenance; mean and standard error against numpy's of the replicates; a world
-# through world.h5 against the same world from persons.csv.
+# through world.h5 against the same world from persons.csv; paths of odd names.
 import os
 import subprocess
 import sys
@@ -287,7 +287,24 @@ def world():
               faults if len(found) == 12 else [f"{len(found)} datasets"])
 
 
+def paths():
+    """A file whose name has a colon or a blank, by both of Open MPI's ways to files (src/h5/h5_mpi.c)."""
+    os.makedirs(f"{tmp}/at 12:30", exist_ok=True)
+    with open(run("simulate", "plain.h5", RUN), "rb") as f:
+        plain = f.read()
+    for io in ("", "ompio"):
+        os.environ.pop("OMPI_MCA_io", None)
+        if io:
+            os.environ["OMPI_MCA_io"] = io
+        for ranks in (1, 3):
+            with open(run("simulate", "at 12:30/a:b c.h5", RUN, ranks=ranks), "rb") as f:
+                same = f.read() == plain
+            check(f"a path with colons and blanks: {io or 'ROMIO'}, {ranks} ranks", [] if same else ["other bytes"])
+    os.environ.pop("OMPI_MCA_io", None)
+
+
 if __name__ == "__main__":
+    paths()
     sensitivities()
     posterior()
     world()

@@ -130,6 +130,21 @@ static int keep(int verdict)
 
 enum { TRIES = 3, PATIENCE = 120 /* seconds */ };
 
+/* ROMIO takes what stands before a colon for a kind of file system.  So a path with a colon is given one,
+ * ufs, after which its own are left alone; ompio finds no folder `ufs:`, and has the path as it is. */
+static int open_path(MPI_Comm comm, const char *path, int mode, MPI_Info info, MPI_File *file)
+{
+  char named[PETSC_MAX_PATH_LEN + 8];
+  int kept, verdict;
+
+  if (!strchr(path, ':')) return PMPI_File_open(comm, path, mode, info, file);
+  snprintf(named, sizeof named, "ufs:%s%s", *path == '/' ? "" : "./", path);
+  kept = hush();
+  verdict = PMPI_File_open(comm, named, mode, info, file);
+  speak(kept);
+  return verdict == MPI_SUCCESS ? verdict : PMPI_File_open(comm, path, mode, info, file);
+}
+
 /* Where one rank cannot open the file, ompio waits (above): the first rank that loses patience ends
  * the job.  Most causes show before, when each rank opens the file by
  * itself (h5_file.c). */
@@ -143,7 +158,7 @@ int MPI_File_open(MPI_Comm comm, const char *name, int mode, MPI_Info info, MPI_
   snprintf(message, sizeof message, "%.800s: a rank cannot open it (MPI_File_open failed)", name);
   base_error_expect(rank ? PATIENCE + 20 : PATIENCE, is_read ? BASE_EXIT_INPUT : BASE_EXIT_OUTPUT,
                     message);
-  verdict = PMPI_File_open(comm, name, mode, info, file);
+  verdict = open_path(comm, name, mode, info, file);
   if (!has_error) base_error_forget();
   return verdict;
 }

@@ -11,7 +11,8 @@ import os
 import sys
 
 FOLDER = sys.argv[1]
-rows = [row for path in sorted(glob.glob(f"{FOLDER}/step.*.json")) for row in json.load(open(path))]
+steps = sorted(path for path in glob.glob(f"{FOLDER}/step.*.json") if os.path.getsize(path))  # else it failed
+rows = [row for path in steps for row in json.load(open(path))]
 table = []
 
 
